@@ -1,0 +1,38 @@
+# `make help` lists what there is. Every target may be typed again after an interruption: it goes on.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+SITE ?= lab
+PYTHON ?= python3
+UV_VERSION := $(shell sed -n 's/^uv==\([^ ]*\).*/\1/p' requirements.lock)
+BIN := $(CURDIR)/.venv/bin
+export PATH := $(BIN):$(PATH)
+
+.PHONY: help
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
+
+# --- the environments -------------------------------------------------------------------------------------------
+.PHONY: env lock
+env: .venv/.complete .venv-lab/.complete ## both Python environments, from their locks
+
+.venv/.complete: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; PYTHON=... names one")'
+	@$(PYTHON) -m venv .venv || { apt-get update -q && apt-get install -y -q python3-venv && $(PYTHON) -m venv --clear .venv; }
+	$(BIN)/python -m pip install -q --disable-pip-version-check uv==$(UV_VERSION)
+	VIRTUAL_ENV=$(CURDIR)/.venv $(BIN)/uv pip sync -q --require-hashes requirements.lock
+	VIRTUAL_ENV=$(CURDIR)/.venv $(BIN)/uv pip install -q --no-deps -e .
+	@touch $@
+
+.venv-lab/.complete: lab/requirements.lock lab/pyproject.toml .venv/.complete
+	$(BIN)/uv venv -q --clear --python $(PYTHON) .venv-lab
+	VIRTUAL_ENV=$(CURDIR)/.venv-lab $(BIN)/uv pip sync -q --compile-bytecode --require-hashes lab/requirements.lock
+	VIRTUAL_ENV=$(CURDIR)/.venv-lab $(BIN)/uv pip install -q --no-deps -e ./lab
+	ln -sf ../../.venv-lab/bin/lab .venv/bin/lab
+	@touch $@
+
+lock: .venv/.complete ## new locks from the declared dependencies
+	$(BIN)/uv pip compile -q --no-header --no-annotate --generate-hashes --prerelease=if-necessary-or-explicit --extra dev --python-version 3.11 pyproject.toml -o requirements.lock
+	$(BIN)/uv pip compile -q --no-header --no-annotate --generate-hashes --python-version 3.11 lab/pyproject.toml -o lab/requirements.lock

@@ -1,0 +1,1 @@
+"""Workloads of high-energy physics that prove an analysis facility has what was ordered."""
