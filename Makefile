@@ -36,3 +36,39 @@ env: .venv/.complete .venv-lab/.complete ## both Python environments, from their
 lock: .venv/.complete ## new locks from the declared dependencies
 	$(BIN)/uv pip compile -q --no-header --no-annotate --generate-hashes --prerelease=if-necessary-or-explicit --extra dev --python-version 3.11 pyproject.toml -o requirements.lock
 	$(BIN)/uv pip compile -q --no-header --no-annotate --generate-hashes --python-version 3.11 lab/pyproject.toml -o lab/requirements.lock
+
+# --- the whole chain on this machine ----------------------------------------------------------------------------
+.PHONY: demo test test-unit test-long lint down
+demo: env ## embedded cloud, terraform apply, ansible-playbook, a real analysis on Dask, report
+	@$(BIN)/lab demo
+
+test: env lint ## everything tested, the same chain included
+	@$(BIN)/pytest -m "not long"
+
+test-unit: env ## what needs no lab
+	@$(BIN)/pytest tests/unit
+
+test-long: env ## what takes too long for `make test`
+	@$(BIN)/pytest -m long
+
+lint: env ## style and types
+	@$(BIN)/ruff check -q . && $(BIN)/ruff format -q --check .
+	@$(BIN)/pyright --level error bench | tail -n 1
+	@$(BIN)/ansible-lint -q --offline
+
+down: env ## take the lab off this machine
+	@$(BIN)/lab down
+
+# --- one site at a time: SITE=lab is the default ----------------------------------------------------------------
+.PHONY: apply site validate destroy
+apply: env ## terraform apply for SITE
+	@terraform/tf $(SITE) init && terraform/tf $(SITE) apply
+
+site: env ## ansible-playbook playbooks/site.yml for SITE
+	@$(BIN)/ansible-playbook -i inventory/$(SITE)/openstack.yml playbooks/site.yml
+
+validate: env ## are the nodes and cores there that SITE ordered?
+	@$(BIN)/bench validate --site $(SITE)
+
+destroy: env ## terraform destroy for SITE
+	@terraform/tf $(SITE) destroy

@@ -1,0 +1,70 @@
+"""What the tests share: where things are, and one facility on one lab for all tests that need it.
+
+Order: unit tests, then the chain (`lab demo`), then what looks at the standing facility, last what takes it down.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+REPO = Path(__file__).resolve().parent.parent
+FIRST, LAST = "test_demo.py", "test_teardown.py"
+
+
+def rank(path: Path) -> tuple[int, str]:
+    """The place of a test file in the run."""
+    if "lab" not in path.relative_to(REPO / "tests").parts[:1]:
+        return 0, str(path)
+    return {FIRST: 1, LAST: 3}.get(path.name, 2), path.name
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: rank(item.path))
+
+
+@pytest.fixture(scope="session")
+def repo() -> Path:
+    return REPO
+
+
+@pytest.fixture(scope="session")
+def facility_dir(repo: Path) -> Path:
+    """Runtime files of the site `lab`."""
+    return repo / ".facility" / "lab"
+
+
+@pytest.fixture(scope="session")
+def site_env(repo: Path, facility_dir: Path) -> dict[str, str]:
+    """The environment in which a person works on the site `lab` after `make demo`."""
+    path = f"{repo / '.venv' / 'bin'}:{os.environ['PATH']}"
+    return {**os.environ, "PATH": path, "OS_CLIENT_CONFIG_FILE": str(facility_dir / "clouds.yaml"), "OS_CLOUD": "lab"}
+
+
+@pytest.fixture(scope="session")
+def demo(repo: Path, site_env: dict[str, str]) -> dict[str, object]:
+    """The result of the whole chain, run once: cloud, artefacts, terraform, ansible, an analysis, the report."""
+    log = repo / ".facility" / "lab" / "demo.out"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("wb") as out:
+        run = subprocess.run(["lab", "demo"], cwd=repo, env=site_env, stdout=out, stderr=subprocess.STDOUT)
+    text = log.read_text(errors="replace")
+    if run.returncode:
+        pytest.exit(f"`lab demo` ended with {run.returncode}; its last lines:\n" + text[-6000:], returncode=1)
+    result: dict[str, object] = json.loads((repo / ".facility" / "lab" / "demo.json").read_text())
+    return {**result, "output": text}
+
+
+@pytest.fixture(scope="session")
+def lab(demo: dict[str, object], site_env: dict[str, str]) -> dict[str, str]:
+    """The standing facility; the value is the environment to work in."""
+    return site_env
+
+
+@pytest.fixture(scope="session")
+def kubeconfig(lab: dict[str, str], facility_dir: Path) -> Path:
+    return facility_dir / "kubeconfig"
