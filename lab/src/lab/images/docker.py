@@ -1,0 +1,106 @@
+"""Docker's command line as far as images need it, and the hash that tells whether one must be built again."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+
+from lab import command
+from lab.errors import LabError
+
+RECIPE_LABEL = "facility.recipe"
+CA_BUNDLE = Path("/etc/ssl/certs/ca-certificates.crt")
+PROXIES = ("http_proxy", "https_proxy", "no_proxy")
+
+Runner = Callable[..., str]
+
+
+def digest(parts: Iterable[tuple[str, bytes]]) -> str:
+    """A hash over named contents; names and boundaries count, so that moving bytes between files changes it."""
+    total = hashlib.sha256()
+    for name, content in sorted(parts):
+        total.update(f"{name}\0{len(content)}\0".encode())
+        total.update(content)
+    return total.hexdigest()
+
+
+def files(folder: Path, patterns: Iterable[str] = ("**/*",)) -> list[tuple[str, bytes]]:
+    """The files of a folder as parts of a digest; the mode's executable bit counts."""
+    return [
+        (f"{path.relative_to(folder)}{'*' if os.access(path, os.X_OK) else ''}", path.read_bytes())
+        for pattern in patterns
+        for path in sorted(folder.glob(pattern))
+        if path.is_file() and "__pycache__" not in path.parts
+    ]
+
+
+def recipe_of(tag: str, run: Runner = command.run) -> str | None:
+    """The recipe hash that an image was built with; None when there is no such image."""
+    try:
+        return run(
+            ["docker", "image", "inspect", "--format", f'{{{{index .Config.Labels "{RECIPE_LABEL}"}}}}', tag]
+        ).strip()
+    except command.CommandFailed as error:
+        if any("No such image" in line for line in error.lines):
+            return None
+        raise
+
+
+def ca_bundle() -> Path:
+    """The certificates that this machine trusts; a private authority among them is needed to fetch anything."""
+    named = os.environ.get("SSL_CERT_FILE")
+    path = Path(named) if named else CA_BUNDLE
+    if not path.is_file():
+        raise LabError(
+            f"{path}: the bundle of trusted certificates is not there, so images cannot fetch their packages.",
+            "Install Debian's package ca-certificates, or name a bundle in SSL_CERT_FILE.",
+        )
+    return path
+
+
+def build(
+    tag: str,
+    context: Path,
+    recipe: str,
+    *,
+    title: str,
+    arguments: Mapping[str, str] | None = None,
+    run: Runner = command.run,
+) -> None:
+    """Build an image from `context`; it gets `tag` only when the whole build went well.
+
+    The host's network is used: a machine whose resolver listens on a loopback address works too.
+    """
+    values = {**{name: os.environ[name] for name in PROXIES if name in os.environ}, **(arguments or {})}
+    run(
+        [
+            "docker",
+            "build",
+            "--network=host",
+            "--force-rm",
+            f"--label={RECIPE_LABEL}={recipe}",
+            f"--tag={tag}",
+            *(f"--build-arg={name}={value}" for name, value in values.items()),
+            str(context),
+        ],
+        title=title,
+        # BuildKit is a program of its own that Debian's docker.io lacks
+        env={"DOCKER_BUILDKIT": "0"},
+        fix=f"The lines above come from {context.name}/Dockerfile; after mending the cause, type the same command again.",
+    )
+
+
+def size_mib(tag: str, run: Runner = command.run) -> float:
+    return int(run(["docker", "image", "inspect", "--format", "{{.Size}}", tag])) / 2**20
+
+
+def copy_into(folder: Path, *sources: Path) -> None:
+    """Copy files and folders into a build context."""
+    for source in sources:
+        if source.is_dir():
+            shutil.copytree(source, folder / source.name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy2(source, folder / source.name)
