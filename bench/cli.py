@@ -1,0 +1,121 @@
+"""The command `bench`."""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .errors import BenchError, Exit
+from .terminal import Terminal
+
+app = typer.Typer(
+    name="bench",
+    help="Prove that an analysis facility has what was ordered, and that analyses scale on it.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+data = typer.Typer(help="Inputs: list, fetch, cut into small clusters.", no_args_is_help=True)
+app.add_typer(data, name="data")
+
+DEFAULT_SITE = "lab"
+
+
+class EngineName(StrEnum):
+    """Where a workload runs."""
+
+    SERIAL = "serial"
+    THREADS = "threads"
+    DASK_LOCAL = "dask-local"
+    DASK = "dask"
+    DASK_KUBERNETES = "dask-kubernetes"
+
+
+Site = Annotated[str, typer.Option(help="Name of the site: a folder in inventory/.")]
+Out = Annotated[Path | None, typer.Option(help="Folder for the results [default: .facility/SITE/runs/…].")]
+
+
+@app.command()
+def run(
+    workload: Annotated[str, typer.Argument(help="Which analysis: fcc-zee.")],
+    input: Annotated[
+        list[Path] | None, typer.Option(help="Input file; may be repeated [default: the real file].")
+    ] = None,
+    engine: Annotated[EngineName, typer.Option(help="Where it runs.")] = EngineName.SERIAL,
+    repeats: Annotated[int, typer.Option(min=1, help="Timed passes of each kind; the median counts.")] = 3,
+    replicas: Annotated[
+        int | None, typer.Option(min=1, help="How many times the input is read [default: 2 s of serial work].")
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Number of Dask workers [default: one for each core or node].")
+    ] = None,
+    scheduler: Annotated[str | None, typer.Option(help="Address of the Dask scheduler, for --engine dask.")] = None,
+    entries_per_cluster: Annotated[int, typer.Option(min=1, help="Entries in a cluster of the repacked input.")] = 250,
+    repack: Annotated[bool, typer.Option(help="Rewrite the input in small clusters before it is read.")] = True,
+    site: Site = DEFAULT_SITE,
+    out: Out = None,
+) -> None:
+    """Run an analysis serially and distributed, and compare the results bin by bin."""
+    from .commands import RunOptions, run_workload
+
+    options = RunOptions(
+        workload=workload,
+        inputs=tuple(input or ()),
+        engine=str(engine),
+        repeats=repeats,
+        replicas=replicas,
+        workers=workers,
+        scheduler=scheduler,
+        entries_per_cluster=entries_per_cluster if repack else None,
+        site=site,
+        out=out,
+    )
+    raise typer.Exit(run_workload(options, Terminal()))
+
+
+@data.command("list")
+def data_list() -> None:
+    """What inputs are known, and where they are on this machine."""
+    from .commands import list_data
+
+    list_data(Terminal())
+
+
+@data.command("fetch")
+def data_fetch(name: Annotated[str, typer.Argument(help="Name in `bench data list`.")]) -> None:
+    """Make an input available on this machine, with its checksum checked."""
+    from .commands import fetch_data
+
+    fetch_data(name, Terminal())
+
+
+@data.command("repack")
+def data_repack(
+    input: Annotated[str, typer.Argument(help="Name in `bench data list`, or a file.")],
+    entries_per_cluster: Annotated[int, typer.Option(min=1, help="Entries in a cluster.")] = 250,
+    tree: Annotated[str, typer.Option(help="Name of the tree.")] = "events",
+) -> None:
+    """Rewrite an input in small clusters, with a column that numbers its entries."""
+    from .commands import repack_data
+
+    repack_data(input, entries_per_cluster, tree, Terminal())
+
+
+def main() -> None:
+    """Entry point: errors are told in words, not as a traceback."""
+    try:
+        app()
+    except BenchError as error:
+        terminal = Terminal()
+        print(f"bench: {error.what}\n  why: {error.why}\n  next: {error.next_step}", file=sys.stderr)
+        del terminal
+        sys.exit(error.status)
+    except KeyboardInterrupt:
+        print("bench: interrupted; nothing was left half-written", file=sys.stderr)
+        sys.exit(128 + 2)
+
+
+__all__ = ["Exit", "main"]

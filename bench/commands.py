@@ -1,0 +1,142 @@
+"""What the commands do, apart from the reading of their options."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.table import Table
+
+from .datasets.catalogue import CATALOGUE
+from .datasets.inspect import layout
+from .datasets.locate import Source, find, locate, own_file
+from .datasets.repack import repack
+from .engines.dask import Dask, local_cluster, scheduler
+from .engines.local import Serial, Threads
+from .engines.model import Engine
+from .errors import BenchError, Exit
+from .report.model import RunResult
+from .report.tables import physics_table, time_table
+from .report.write import run_folder, write_json
+from .run import exit_status, run_here
+from .terminal import Terminal
+from .workloads import WORKLOADS, Workload
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """Options of `bench run`."""
+
+    workload: str
+    inputs: tuple[Path, ...]
+    engine: str
+    repeats: int
+    replicas: int | None
+    workers: int | None
+    scheduler: str | None
+    entries_per_cluster: int | None
+    site: str
+    out: Path | None
+
+
+def run_workload(options: RunOptions, terminal: Terminal) -> Exit:
+    """Run, write, and say what came out."""
+    workload = known_workload(options.workload)
+    if options.engine == "dask-kubernetes":
+        raise NotImplementedError
+    result = run_here(
+        workload,
+        options.inputs,
+        make_engine(options),
+        options.repeats,
+        options.replicas,
+        terminal,
+        options.entries_per_cluster,
+    )
+    report(result, workload, run_folder(options.out, options.site, "run"), terminal)
+    return exit_status(result)
+
+
+def known_workload(name: str) -> Workload:
+    """The workload of that name."""
+    if name not in WORKLOADS:
+        raise BenchError(
+            f"bench run {name}", "there is no such workload", f"Known: {', '.join(WORKLOADS)}.", Exit.CANNOT_TELL
+        )
+    return WORKLOADS[name]
+
+
+def make_engine(options: RunOptions) -> Engine:
+    """The engine for the options, not yet started."""
+    cores = len(os.sched_getaffinity(0))
+    if options.engine == "threads":
+        return Threads(options.workers)
+    if options.engine == "dask-local":
+        workers = options.workers or cores
+        return Dask(options.engine, local_cluster(workers), workers)
+    if options.engine == "dask":
+        if not options.scheduler:
+            raise BenchError(
+                "--engine dask", "no scheduler is named", "Add --scheduler tcp://host:port.", Exit.CANNOT_TELL
+            )
+        return Dask(options.engine, scheduler(options.scheduler), options.workers)
+    return Serial()
+
+
+def report(result: RunResult, workload: Workload, folder: Path, terminal: Terminal) -> None:
+    """Write the result and show it."""
+    path = folder / "run.json"
+    write_json(path, result)
+    terminal.show(physics_table(result, workload.mass_histogram))
+    terminal.show(time_table(result))
+    for comparison in result.measurement.comparisons:
+        for difference in comparison.differences[:10]:
+            terminal.say(f"against {comparison.compared_with}: {difference}")
+        if len(comparison.differences) > 10:
+            terminal.say(f"… and {len(comparison.differences) - 10} more")
+    if not result.valid:
+        terminal.say("INVALID: this result must not be used")
+    terminal.say(f"result: {path}")
+
+
+def list_data(terminal: Terminal) -> None:
+    """Show the catalogue."""
+    table = Table(title="inputs", title_justify="left")
+    for column in ("name", "what", "entries", "bytes", "where", "sha256"):
+        table.add_column(column, overflow="fold")
+    for dataset in CATALOGUE.values():
+        source = find(dataset)
+        where = f"{source.path} ({source.origin})" if source else f"not here: {dataset.url}"
+        table.add_row(
+            dataset.name, dataset.title, f"{dataset.entries:,}", f"{dataset.size_bytes:,}", where, dataset.sha256
+        )
+    terminal.show(table)
+
+
+def fetch_data(name: str, terminal: Terminal) -> Source:
+    """Have an input of the catalogue here; no stand-in counts as fetched."""
+    if name not in CATALOGUE:
+        raise BenchError(
+            f"bench data: {name}", "there is no such input", f"Known: {', '.join(CATALOGUE)}.", Exit.CANNOT_TELL
+        )
+    source = locate(CATALOGUE[name], terminal)
+    if source.stand_in:
+        raise BenchError(
+            f"{CATALOGUE[name].file_name} cannot be had", "see above", "Name a folder that has it in BENCH_DATA."
+        )
+    terminal.say(f"{source.path} ({source.origin}), sha256 {source.sha256}")
+    return source
+
+
+def repack_data(input_name: str, entries_per_cluster: int, tree: str, terminal: Terminal) -> None:
+    """Rewrite an input in small clusters."""
+    if input_name in CATALOGUE:
+        source, tree = locate(CATALOGUE[input_name], terminal), CATALOGUE[input_name].tree
+    else:
+        source = own_file(Path(input_name))
+    with terminal.step(f"{source.path} in clusters of {entries_per_cluster} entries"):
+        copy = repack(source.path, source.sha256, tree, entries_per_cluster)
+    before, after = layout(source.path, tree), layout(copy.path, tree)
+    terminal.say(f"{copy.path}, sha256 {copy.sha256}")
+    terminal.say(f"{after.entries:,} entries, {before.n_clusters} → {after.n_clusters} clusters; all branches equal")

@@ -1,0 +1,1 @@
+"""Inputs: where they come from, what is in them, and how they can be cut."""

@@ -1,0 +1,39 @@
+"""Generated events with the columns of a real file, for where the real file cannot be had."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..workloads.root import load
+from .files import replacing
+
+# Part of the file's name: to be raised when other events would be generated.
+FORMAT = 1
+
+
+def make_stand_in(folder: Path, name: str, entries: int) -> Path:
+    """A file of generated events; the same file every time, made once.
+
+    Parameters
+    ----------
+    folder : Path
+        Where the file is kept.
+    name : str
+        Name of the dataset that it stands in for; only `fcc-zee` can be generated.
+    entries : int
+        Number of events.
+
+    Returns
+    -------
+    Path
+        The file, in one cluster of entries like the real one.
+    """
+    if name != "fcc-zee":
+        raise LookupError(f"there is no generator for {name}")
+    final = folder / f"{name}-{entries}-v{FORMAT}.root"
+    if not final.is_file():
+        root = load()
+        root.gInterpreter.Declare((Path(__file__).parent / "cxx" / "standin.hpp").read_text())
+        with replacing(final, suffix=".root") as temporary:
+            root.bench.standin.WriteFccZee(f"{temporary}?reproducible={final.name}", entries)
+    return final

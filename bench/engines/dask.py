@@ -1,0 +1,271 @@
+"""Distributed RDataFrame on the workers of a Dask scheduler."""
+
+from __future__ import annotations
+
+import importlib
+import math
+import time
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import replace
+from types import TracebackType
+from typing import Any, Self
+
+from ..datasets.inspect import entries_per_partition
+from ..errors import BenchError, Exit
+from ..workloads import Booking
+from ..workloads.root import load
+from .model import Job, Pass, WorkerShare, local_pass
+from .versions import software_versions
+
+# Tasks per slot: enough for the quicker worker to take over from the slower one, few enough for the cost of a task
+# (about 10 ms) not to count.
+TASKS_PER_SLOT = 3
+
+
+def n_partitions(slots: int, clusters: int, tasks_per_slot: int = TASKS_PER_SLOT) -> int:
+    """Number of tasks: `tasks_per_slot` for each slot, but not more than there are clusters to make them of."""
+    return max(1, min(tasks_per_slot * slots, clusters))
+
+
+def warm_worker(job: Job) -> None:
+    """Run one replica in the calling process; sent to every worker."""
+    local_pass(replace(job, replicas=1))
+
+
+def cpu_seconds() -> float:
+    """Processor time that the calling process has used; sent to every worker."""
+    return time.process_time()
+
+
+class Dask:
+    """An engine on a Dask client that `connect` gives.
+
+    Parameters
+    ----------
+    name : str
+        Name of the engine.
+    connect : callable
+        Gets an ExitStack, puts on it what has to be undone, and gives back a Dask client.
+    workers : int or None
+        Number of workers there have to be, no more and no fewer; None takes those that are there.
+    timeout_s : float
+        How long to wait for that number.
+    """
+
+    def __init__(
+        self, name: str, connect: Callable[[ExitStack], Any], workers: int | None = None, timeout_s: float = 180
+    ) -> None:
+        self.name = name
+        self.slots = 0
+        self._connect = connect
+        self._workers = workers
+        self._timeout_s = timeout_s
+        self._stack = ExitStack()
+        self._client: Any = None
+        self._versions: Mapping[str, str] = {}
+
+    def __enter__(self) -> Self:
+        with ExitStack() as stack:
+            self._client = self._connect(stack)
+            self._wait()
+            self._check_threads()
+            self._versions = self._check_versions()
+            silence_progress_bar()
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.__exit__(kind, error, trace)
+
+    def versions(self) -> Mapping[str, str]:
+        return self._versions
+
+    def warm_up(self, job: Job) -> None:
+        # Compiled code is kept per process, so every process has to see the graph once. Tasks would not do: the
+        # scheduler may give two to one worker and none to another.
+        self._client.run(warm_worker, job)
+        # The graph that ROOT sends is compiled once more, in the form in which it is sent.
+        self._book(replace(job, replicas=self.slots), self.slots).trigger()
+
+    def run(self, job: Job) -> Pass:
+        partitions = n_partitions(self.slots, job.clusters)
+        booking = self._book(job, partitions)
+        before = self._worker_info()
+        cpu = self._client.run(cpu_seconds)
+        # Opened before the run: a task stream that is asked for afterwards is empty.
+        distributed: Any = importlib.import_module("distributed")
+        with distributed.get_task_stream(self._client) as stream:
+            wall, start = time.time(), time.perf_counter()
+            booking.trigger()
+            overall_s = time.perf_counter() - start
+        cpu = {worker: seconds - cpu.get(worker, 0.0) for worker, seconds in self._client.run(cpu_seconds).items()}
+        after = self._worker_info()
+
+        tasks = [task for task in stream.data if "mapper" in str(task["key"])]
+        first, last = compute_span(tasks, wall, wall + overall_s)
+        shares = tuple(
+            worker_share(address, info, tasks, cpu.get(address, 0.0)) for address, info in sorted(after.items())
+        )
+        return Pass(
+            outcome=booking.collect(),
+            overall_s=overall_s,
+            submit_s=first - wall,
+            loop_s=last - first,
+            merge_s=wall + overall_s - last,
+            cpu_s=sum(share.cpu_s for share in shares),
+            n_partitions=partitions,
+            workers=shares,
+            disturbances=(
+                *find_disturbances(before, after, stream.data),
+                *find_idleness(shares, entries_per_partition(job.layouts * job.replicas, partitions)),
+            ),
+        )
+
+    def _book(self, job: Job, partitions: int) -> Booking:
+        root = load()
+        root.RDF.Distributed.DistributeCppCode(job.workload.code)
+        frame = root.RDataFrame(job.workload.tree, job.files, executor=self._client, npartitions=partitions)
+        return job.workload.book(frame, job.columns)
+
+    def _worker_info(self) -> dict[str, Any]:
+        return dict(self._client.scheduler_info(n_workers=-1)["workers"])
+
+    def _wait(self) -> None:
+        distributed: Any = importlib.import_module("distributed")
+        wanted = self._workers or 1
+        try:
+            self._client.wait_for_workers(wanted, timeout=self._timeout_s)
+        except (TimeoutError, distributed.TimeoutError) as error:
+            raise BenchError(
+                f"{len(self._worker_info())} of {wanted} Dask workers came within {self._timeout_s:g} s",
+                "the cluster has no room for the others, or they fail to start",
+                "See the workers' state (kubectl -n bench get pods), or ask for fewer with --workers.",
+                Exit.INVALID,
+            ) from error
+        found = len(self._worker_info())
+        if self._workers is not None and found != self._workers:
+            raise BenchError(
+                f"{found} Dask workers came instead of {self._workers}",
+                "a measurement on others than were asked for says nothing",
+                "Close the cluster of the other run, then run this again.",
+                Exit.INVALID,
+            )
+
+    def _check_threads(self) -> None:
+        workers = self._worker_info()
+        for address, info in workers.items():
+            if info["nthreads"] != 1:
+                raise BenchError(
+                    f"the Dask worker {info.get('name') or address} has {info['nthreads']} threads",
+                    "ROOT's distributed tasks crash or hang in a worker of more than one thread (root issue 20845)",
+                    "Start the workers with --nthreads 1 and more of them.",
+                )
+        self.slots = len(workers)
+
+    def _check_versions(self) -> Mapping[str, str]:
+        here = software_versions()
+        for address, there in self._client.run(software_versions).items():
+            different = [
+                f"{name} {there.get(name)}, here {here[name]}" for name in here if there.get(name) != here[name]
+            ]
+            if different:
+                raise BenchError(
+                    f"the Dask worker {address} has other software",
+                    "; ".join(different),
+                    "Run client and workers from the same image.",
+                    Exit.INVALID,
+                )
+        return here
+
+
+def silence_progress_bar() -> None:
+    """ROOT draws Dask's progress bar whenever a graph runs, and cannot be asked not to."""
+    backend: Any = importlib.import_module("ROOT._distrdf.Backends.Dask.Backend")
+
+    def nothing(*_args: Any, **_options: Any) -> None:
+        return None
+
+    backend.progress = nothing
+
+
+def compute_span(tasks: list[Any], earliest: float, latest: float) -> tuple[float, float]:
+    """Start of the first and end of the last computation, in seconds since the epoch, within the given limits."""
+    starts, stops = [latest], [earliest]
+    for task in tasks:
+        for part in task["startstops"]:
+            if part["action"] == "compute":
+                starts.append(part["start"])
+                stops.append(part["stop"])
+    first = min(max(min(starts), earliest), latest)
+    return first, max(min(max(stops), latest), first)
+
+
+def worker_share(address: str, info: Mapping[str, Any], tasks: list[Any], cpu_s: float) -> WorkerShare:
+    """What one worker did, from the task stream."""
+    mine = [task for task in tasks if task["worker"] == address]
+    compute_s = math.fsum(
+        part["stop"] - part["start"] for task in mine for part in task["startstops"] if part["action"] == "compute"
+    )
+    return WorkerShare(
+        str(info.get("name", address)), str(info.get("host", "")), len(mine), round(compute_s, 6), round(cpu_s, 6)
+    )
+
+
+def find_disturbances(before: Mapping[str, Any], after: Mapping[str, Any], stream: Any) -> list[str]:
+    """What happened during a pass that makes its time meaningless."""
+    found: list[str] = []
+    if lost := sorted(before.keys() - after.keys()):
+        found.append(f"workers lost: {', '.join(lost)}")
+    if came := sorted(after.keys() - before.keys()):
+        found.append(f"workers joined: {', '.join(came)}")
+    failed = sum(task.get("status") == "error" for task in stream)
+    if failed:
+        found.append(f"{failed} tasks failed and were repeated")
+    return found
+
+
+def find_idleness(shares: tuple[WorkerShare, ...], partitions: list[int]) -> list[str]:
+    """What makes a distributed pass no measurement of the cluster."""
+    idle = [share.name for share in shares if share.tasks == 0]
+    found = [f"workers without a task: {', '.join(idle)}"] if idle else []
+    empty = partitions.count(0)
+    if empty:
+        found.append(f"{empty} of {len(partitions)} tasks have no entries: the input has too few clusters")
+    if sum(share.tasks for share in shares) != len(partitions):
+        found.append(f"{sum(share.tasks for share in shares)} tasks ran instead of {len(partitions)}")
+    return found
+
+
+def local_cluster(workers: int) -> Callable[[ExitStack], Any]:
+    """Worker processes of one thread each on this machine."""
+
+    def connect(stack: ExitStack) -> Any:
+        distributed: Any = importlib.import_module("distributed")
+        cluster = stack.enter_context(
+            distributed.LocalCluster(
+                n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=None, host="127.0.0.1"
+            )
+        )
+        return stack.enter_context(distributed.Client(cluster))
+
+    return connect
+
+
+def scheduler(address: str) -> Callable[[ExitStack], Any]:
+    """A scheduler that is there already; it is left as it was found."""
+
+    def connect(stack: ExitStack) -> Any:
+        distributed: Any = importlib.import_module("distributed")
+        try:
+            return stack.enter_context(distributed.Client(address, timeout=10))
+        except (OSError, ValueError) as error:
+            raise BenchError(
+                f"no Dask scheduler answers at {address}",
+                str(error) or type(error).__name__,
+                "Give the address of one with --scheduler tcp://host:port.",
+            ) from error
+
+    return connect

@@ -1,0 +1,114 @@
+"""What all engines share: the job they are given, and what they give back."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Protocol, Self
+
+from ..datasets.inspect import Layout
+from ..workloads import Outcome, Workload
+from ..workloads.root import load
+
+
+@dataclass(frozen=True)
+class Job:
+    """A workload and its input: the files, each with its layout, read `replicas` times one after the other."""
+
+    workload: Workload
+    paths: tuple[Path, ...]
+    layouts: tuple[Layout, ...]
+    replicas: int = 1
+
+    @property
+    def files(self) -> list[str]:
+        return [str(path) for path in self.paths] * self.replicas
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return self.layouts[0].columns
+
+    @property
+    def entries(self) -> int:
+        return self.replicas * sum(each.entries for each in self.layouts)
+
+    @property
+    def clusters(self) -> int:
+        return self.replicas * sum(each.n_clusters for each in self.layouts)
+
+
+@dataclass(frozen=True)
+class WorkerShare:
+    """What one worker did in a pass: `entries` are those of the tasks it ran."""
+
+    name: str
+    host: str
+    tasks: int
+    compute_s: float
+    cpu_s: float
+
+
+@dataclass(frozen=True)
+class Pass:
+    """One execution of the whole graph over the whole input.
+
+    `overall_s` is the time from the trigger of the execution to its end, as the facility's authors define it; the
+    parts are `submit_s` (trigger to the first task's start), `loop_s` (first task's start to last task's end) and
+    `merge_s` (the rest). Without tasks the loop is all of it. `cpu_s` is the processor time of all processes.
+    `disturbances` are what happened that makes the time meaningless.
+    """
+
+    outcome: Outcome
+    overall_s: float
+    loop_s: float
+    submit_s: float = 0.0
+    merge_s: float = 0.0
+    cpu_s: float = 0.0
+    n_partitions: int = 1
+    workers: tuple[WorkerShare, ...] = ()
+    disturbances: tuple[str, ...] = ()
+
+
+class Engine(Protocol):
+    """A place where a workload runs. Entering it makes it ready; leaving it, however, takes everything back."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def slots(self) -> int:
+        """Tasks that can run at the same time."""
+        ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+    def versions(self) -> Mapping[str, str]:
+        """Versions of the software, which have been checked to be the same in all processes."""
+        ...
+
+    def warm_up(self, job: Job) -> None:
+        """Have every process compile what the graph needs, so that the passes measure the event loop."""
+        ...
+
+    def run(self, job: Job) -> Pass:
+        """One timed pass."""
+        ...
+
+
+def local_pass(job: Job) -> Pass:
+    """One pass in this process, on as many threads as ROOT has been told to use."""
+    root = load()
+    root.gInterpreter.Declare(job.workload.code)
+    booking = job.workload.book(root.RDataFrame(job.workload.tree, job.files), job.columns)
+    cpu, start = time.process_time(), time.perf_counter()
+    booking.trigger()
+    overall_s = time.perf_counter() - start
+    cpu_s = time.process_time() - cpu
+    return Pass(booking.collect(), overall_s, loop_s=overall_s, cpu_s=cpu_s)

@@ -1,0 +1,37 @@
+"""What goes wrong, said in a way that can be acted on."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class Exit(IntEnum):
+    """Exit statuses of the command `bench`."""
+
+    OK = 0
+    FAILED = 1  # the run could not be done, or `validate` found a mismatch
+    CANNOT_TELL = 2  # wrong usage, or `validate` could not look
+    INVALID = 3  # the run was done, and its result must not be used
+
+
+class BenchError(Exception):
+    """A failure with its place, its cause and the next step.
+
+    Parameters
+    ----------
+    what : str
+        What failed, and where.
+    why : str
+        The cause as far as it is known.
+    next_step : str
+        What the reader can do about it.
+    status : Exit
+        Exit status of the command.
+    """
+
+    def __init__(self, what: str, why: str, next_step: str, status: Exit = Exit.FAILED) -> None:
+        super().__init__(f"{what}: {why}. {next_step}")
+        self.what = what
+        self.why = why
+        self.next_step = next_step
+        self.status = status

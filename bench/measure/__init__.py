@@ -1,0 +1,1 @@
+"""Time, statistics, and whether two results are the same."""

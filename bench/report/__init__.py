@@ -1,0 +1,1 @@
+"""What a run leaves behind: JSON with a schema, and tables for people."""

@@ -1,0 +1,68 @@
+"""Results as tables for the terminal."""
+
+from __future__ import annotations
+
+from rich.table import Table
+
+from ..measure.equality import Physics
+from .model import Passes, RunResult
+
+
+def physics_table(result: RunResult, mass_histogram: str) -> Table:
+    """Cut flow, mean and width, of the input as it is."""
+    replicas = result.measurement.replicas
+    table = Table(title=f"{result.title}: physics", title_justify="left")
+    table.add_column("")
+    table.add_column("input as it is", justify="right")
+    table.add_column(f"read {replicas} times", justify="right")
+    for once, many in zip(result.yields.cutflow, result.measurement.outcome.cutflow, strict=True):
+        table.add_row(once.label, f"{once.events:,}", f"{many.events:,}")
+    once, many = result.yields.histogram(mass_histogram), result.measurement.outcome.histogram(mass_histogram)
+    table.add_section()
+    for words, attribute in (("mean", "mean"), ("standard deviation", "std_dev")):
+        table.add_row(
+            f"{once.title}: {words} [{once.unit}]",
+            f"{getattr(once, attribute):.4f}",
+            f"{getattr(many, attribute):.4f}",
+        )
+    return table
+
+
+def time_table(result: RunResult) -> Table:
+    """Times, speed-up and verdicts."""
+    measured = result.measurement
+    table = Table(title=f"{result.title}: {result.engine}", title_justify="left", show_header=False)
+    table.add_column("")
+    table.add_column("")
+    table.add_row("entries read", f"{measured.entries:,} ({measured.replicas} × {result.yields.entries:,})")
+    table.add_row("serial", describe(measured.serial, measured.entries))
+    if measured.distributed:
+        table.add_row("distributed", describe(measured.distributed, measured.entries))
+        table.add_row("", describe_tasks(measured.distributed))
+    if measured.distributed:
+        ratio = f"{result.speed_up:.2f} ×" if result.speed_up else "none: the times are disturbed"
+        table.add_row("speed-up", ratio)
+    table.add_section()
+    for comparison in measured.comparisons:
+        words = f"{comparison.numbers_compared} numbers, largest deviation {comparison.largest_deviation:g}"
+        if comparison.largest_deviation_at:
+            words += f" at {comparison.largest_deviation_at}"
+        table.add_row(f"against {comparison.compared_with}", f"{comparison.verdict}: {words}")
+    colour = "green" if result.physics is Physics.EQUAL else "red"
+    table.add_row("physics", f"[{colour}]{result.physics}[/]")
+    table.add_row("timing", f"[{'green' if result.timing == 'valid' else 'red'}]{result.timing}[/]")
+    return table
+
+
+def describe(passes: Passes, entries: int) -> str:
+    """Times of an engine in one line."""
+    times = [each.overall_s for each in passes.passes]
+    spread = f", {min(times):.2f} to {max(times):.2f} s in {len(times)} passes" if len(times) > 1 else ""
+    return f"{passes.overall_s:.2f} s{spread}; {entries / passes.overall_s / 1000:.0f} kHz"
+
+
+def describe_tasks(passes: Passes) -> str:
+    """How the work was shared out in the last pass."""
+    last = passes.passes[-1]
+    shares = ", ".join(f"{share.tasks} tasks {share.compute_s:.2f} s" for share in last.workers)
+    return f"{passes.slots} slots, {passes.n_partitions} tasks ({shares})" if shares else f"{passes.slots} slots"

@@ -1,0 +1,289 @@
+"""The procedure of a run: prepare the input, measure, compare, judge."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from .datasets.catalogue import CATALOGUE
+from .datasets.inspect import layout
+from .datasets.locate import Source, locate, own_file
+from .datasets.repack import DEFAULT_ENTRIES_PER_CLUSTER, repack
+from .engines.local import Serial
+from .engines.model import Engine, Job, Pass, local_pass
+from .errors import BenchError, Exit
+from .measure.equality import Comparison, Difference, Physics, compare
+from .measure.phases import Phases
+from .report.model import InputFile, Measurement, Passes, RunInput, RunResult, TimedPass
+from .terminal import Terminal
+from .workloads import Outcome, Workload
+
+# A serial pass shorter than this says little: starting tasks and reading files would weigh as much as the events.
+MIN_SERIAL_S = 2.0
+# Aimed at, so that the next pass is not below the minimum for being a little quicker.
+AIM_SERIAL_S = 2.6
+MIN_CLUSTERS_PER_SLOT = 4
+MAX_REPLICAS = 5000
+CALIBRATION_REPLICAS = 8
+# Below this share of a processor a process was waiting for others, and its time is theirs.
+MIN_CPU_SHARE = 0.5
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """The input of a run, on this machine: what was found, what is read, and what one pass over the original gives."""
+
+    sources: tuple[Source, ...]
+    job: Job
+    read_sha256: tuple[str, ...]
+    repacked: bool
+    yields: Outcome
+    recorded: tuple[Difference, ...]
+
+    def record(self) -> RunInput:
+        """As it is written down."""
+        names = {source.dataset.name if source.dataset else None for source in self.sources}
+        return RunInput(
+            dataset=names.pop() if len(names) == 1 else None,
+            stand_in=any(source.stand_in for source in self.sources),
+            repacked=self.repacked,
+            files=tuple(
+                InputFile(
+                    file_name=source.path.name,
+                    origin=source.origin,
+                    sha256=source.sha256,
+                    read_sha256=digest,
+                    entries=each.entries,
+                    clusters=each.n_clusters,
+                )
+                for source, digest, each in zip(self.sources, self.read_sha256, self.job.layouts, strict=True)
+            ),
+        )
+
+
+def prepare(
+    workload: Workload,
+    inputs: Sequence[Path],
+    terminal: Terminal,
+    phases: Phases,
+    entries_per_cluster: int | None = DEFAULT_ENTRIES_PER_CLUSTER,
+) -> Prepared:
+    """Find the input, rewrite it in small clusters (None: read it as it is), and take the yields of the original.
+
+    Raises
+    ------
+    BenchError
+        A file is missing, broken, or has not the columns that the workload needs.
+    """
+    with phases.phase("locate"):
+        sources = tuple(own_file(path) for path in inputs) or (locate(CATALOGUE[workload.name], terminal),)
+    for source in sources:
+        terminal.say(f"input {source.path} ({source.origin}), sha256 {source.sha256}")
+    originals = tuple(source.path for source in sources)
+    with phases.phase("yields"), terminal.step("yields of the input as it is, in one thread"):
+        job = Job(workload, originals, tuple(layout(path, workload.tree) for path in originals))
+        try:
+            yields = local_pass(job).outcome
+        except LookupError as error:
+            raise BenchError(f"{originals[0]}", str(error), f"Give an input for {workload.name}.") from error
+    recorded = against_catalogue(sources, yields)
+    digests = tuple(source.sha256 for source in sources)
+    if entries_per_cluster is not None:
+        with phases.phase("repack"), terminal.step(f"input in clusters of {entries_per_cluster} entries"):
+            copies = [repack(each.path, each.sha256, workload.tree, entries_per_cluster) for each in sources]
+        read = tuple(copy.path for copy in copies)
+        digests = tuple(copy.sha256 for copy in copies)
+        job = Job(workload, read, tuple(layout(path, workload.tree) for path in read))
+    return Prepared(sources, job, digests, entries_per_cluster is not None, yields, recorded)
+
+
+def against_catalogue(sources: Sequence[Source], yields: Outcome) -> tuple[Difference, ...]:
+    """Steps of the cut flow that differ from those recorded for the file in the catalogue."""
+    if len(sources) != 1 or sources[0].dataset is None:
+        return ()
+    expected = sources[0].dataset.expected_cutflow
+    return tuple(
+        Difference(f"events after {cut.name}", expected[cut.name], cut.events, 0)
+        for cut in yields.cutflow
+        if expected.get(cut.name, cut.events) != cut.events
+    )
+
+
+def measure(
+    job: Job, engine: Engine, repeats: int, replicas: int | None, terminal: Terminal, phases: Phases
+) -> Measurement:
+    """Run serially and on the engine, on the very same input.
+
+    The overall time of a pass runs from the trigger of the execution to its end (the definition of the talk of INFN
+    Napoli, 21 May 2024). Connecting, staging and compiling are phases of their own and no part of it.
+
+    Parameters
+    ----------
+    replicas : int or None
+        How many times the input is read; None: so that a serial pass takes 2 s, with 4 clusters or more a slot.
+    """
+    with phases.phase("connect"):
+        terminal.say(f"engine {engine.name}: starting")
+        engine.__enter__()
+    try:
+        terminal.say(f"engine {engine.name}: {engine.slots} slots after {phases.wall_s['connect']:.1f} s")
+        serial = Serial()
+        with phases.phase("warm-up serial"), terminal.step("compiling for the serial reference"):
+            serial.warm_up(job)
+        job, first = sized(job, engine.slots, replicas, phases)
+        with phases.phase("serial"), terminal.step(f"serial, {job.entries:,} entries, {repeats} passes"):
+            references = [first, *(serial.run(job) for _ in range(repeats - 1))]
+        if engine.name == serial.name:
+            distributed: list[Pass] = []
+        else:
+            with phases.phase("warm-up"), terminal.step(f"compiling on {engine.slots} slots"):
+                engine.warm_up(job)
+            with phases.phase(engine.name), terminal.step(f"{engine.name}, {job.entries:,} entries, {repeats} passes"):
+                distributed = [engine.run(job) for _ in range(repeats)]
+        versions = dict(engine.versions())
+    finally:
+        with phases.phase("disconnect"):
+            engine.__exit__(None, None, None)
+
+    reference = references[0].outcome
+    others = [(each.outcome, "the first serial pass") for each in references[1:]]
+    others += [(each.outcome, "the serial reference") for each in distributed]
+    return Measurement(
+        replicas=job.replicas,
+        entries=job.entries,
+        clusters=job.clusters,
+        serial=as_passes(serial.name, 1, references),
+        distributed=as_passes(engine.name, engine.slots, distributed) if distributed else None,
+        outcome=(distributed or references)[-1].outcome,
+        comparisons=worst_of_each([compare(reference, outcome, words) for outcome, words in others]),
+        disturbances=tuple(dict.fromkeys((*cpu_shortage(references, distributed), *faults(distributed)))),
+        versions=versions,
+        phases_s=dict(phases.wall_s),
+    )
+
+
+def sized(job: Job, slots: int, replicas: int | None, phases: Phases) -> tuple[Job, Pass]:
+    """The job with its number of replicas, and a first serial pass over it."""
+    if replicas is not None:
+        job = replace(job, replicas=replicas)
+        with phases.phase("serial"):
+            return job, local_pass(job)
+    with phases.phase("calibrate"):
+        trial = local_pass(replace(job, replicas=CALIBRATION_REPLICAS))
+        for_slots = math.ceil(MIN_CLUSTERS_PER_SLOT * slots / job.clusters)
+        wanted = math.ceil(AIM_SERIAL_S / trial.loop_s * CALIBRATION_REPLICAS)
+    for _ in range(4):
+        job = replace(job, replicas=min(MAX_REPLICAS, max(wanted, for_slots)))
+        with phases.phase("serial"):
+            first = local_pass(job)
+        if first.loop_s >= MIN_SERIAL_S or job.replicas == MAX_REPLICAS:
+            break
+        wanted = math.ceil(job.replicas * AIM_SERIAL_S / first.loop_s)
+    return job, first
+
+
+def as_passes(name: str, slots: int, passes: Sequence[Pass]) -> Passes:
+    """The times of some passes."""
+    return Passes(
+        engine=name,
+        slots=slots,
+        n_partitions=passes[0].n_partitions,
+        passes=tuple(TimedPass.of(each) for each in passes),
+    )
+
+
+def worst_of_each(comparisons: Sequence[Comparison]) -> tuple[Comparison, ...]:
+    """Of the comparisons with one reference, the one that deviates most: differences first, then the deviation."""
+    worst: dict[str, Comparison] = {}
+    for each in comparisons:
+        known = worst.get(each.compared_with)
+        if known is None or (len(each.differences), each.largest_deviation) > (
+            len(known.differences),
+            known.largest_deviation,
+        ):
+            worst[each.compared_with] = each
+    return tuple(worst.values())
+
+
+def cpu_shortage(references: Sequence[Pass], distributed: Sequence[Pass]) -> list[str]:
+    """Passes whose processes did not get the processors that they asked for."""
+    found: list[str] = []
+    for each in references:
+        if each.cpu_s < MIN_CPU_SHARE * each.overall_s:
+            found.append(f"a serial pass had {each.cpu_s / each.overall_s:.0%} of a processor")
+    for each in distributed:
+        for share in each.workers:
+            if share.cpu_s < MIN_CPU_SHARE * share.compute_s:
+                found.append(f"worker {share.name} had {share.cpu_s / share.compute_s:.0%} of a processor")
+    return found
+
+
+def faults(passes: Sequence[Pass]) -> list[str]:
+    """What happened during the passes."""
+    return [reason for each in passes for reason in each.disturbances]
+
+
+def judge(
+    prepared: Prepared,
+    measurement: Measurement,
+    started: datetime,
+    phases: Phases,
+    engine: str,
+    site: str | None = None,
+    image: str | None = None,
+) -> RunResult:
+    """Put the result together with its two verdicts."""
+    once = compare(
+        prepared.yields, measurement.outcome, f"{measurement.replicas} × the input as it is", measurement.replicas
+    )
+    if prepared.recorded:
+        once = replace(once, verdict=Physics.UNEQUAL, differences=(*prepared.recorded, *once.differences))
+    expected = measurement.replicas * prepared.yields.entries
+    if measurement.entries != expected:
+        missing = Difference("entries of the files", expected, measurement.entries, 0)
+        once = replace(once, verdict=Physics.UNEQUAL, differences=(missing, *once.differences))
+    measurement = measurement.model_copy(update={"comparisons": (once, *measurement.comparisons)})
+    verdicts = {each.verdict for each in measurement.comparisons}
+    physics = next(v for v in (Physics.UNEQUAL, Physics.UNKNOWN, Physics.EQUAL) if v in verdicts)
+    timing = f"disturbed ({'; '.join(measurement.disturbances)})" if measurement.disturbances else "valid"
+    distributed = measurement.distributed
+    usable = physics is Physics.EQUAL and timing == "valid" and distributed is not None
+    return RunResult(
+        started=started,
+        workload=prepared.job.workload.name,
+        title=prepared.job.workload.title,
+        engine=engine,
+        site=site,
+        image=image,
+        input=prepared.record(),
+        yields=prepared.yields,
+        measurement=measurement,
+        physics=physics,
+        timing=timing,
+        speed_up=measurement.serial.overall_s / distributed.overall_s if usable and distributed else None,
+        phases_s=dict(phases.wall_s),
+    )
+
+
+def run_here(
+    workload: Workload,
+    inputs: Sequence[Path],
+    engine: Engine,
+    repeats: int,
+    replicas: int | None,
+    terminal: Terminal,
+    entries_per_cluster: int | None = DEFAULT_ENTRIES_PER_CLUSTER,
+) -> RunResult:
+    """A whole run, driven by this process."""
+    started, phases = datetime.now(UTC), Phases()
+    prepared = prepare(workload, inputs, terminal, phases, entries_per_cluster)
+    measurement = measure(prepared.job, engine, repeats, replicas, terminal, phases)
+    return judge(prepared, measurement, started, phases, engine.name)
+
+
+def exit_status(result: RunResult) -> Exit:
+    """Status of the command: a result that must not be used is no success."""
+    return Exit.OK if result.valid else Exit.INVALID

@@ -1,0 +1,10 @@
+"""Analyses: physics only. These modules import ROOT and nothing else of `bench`."""
+
+from __future__ import annotations
+
+from .fcc_zee import FccZee
+from .model import Booking, CutStep, Histogram, HistogramSpec, Outcome, Workload
+
+WORKLOADS: dict[str, Workload] = {workload.name: workload for workload in (FccZee(),)}
+
+__all__ = ["WORKLOADS", "Booking", "CutStep", "FccZee", "Histogram", "HistogramSpec", "Outcome", "Workload"]
