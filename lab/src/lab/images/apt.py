@@ -86,8 +86,8 @@ def debian(found: Sequence[Source]) -> list[Source]:
     }
     if CODENAME not in chosen:
         raise LabError(
-            f"The apt sources of this machine (/etc/apt) name no http mirror of Debian 12 ({CODENAME}, component main), "
-            "so images cannot be built.",
+            f"The apt sources of this machine (/etc/apt) name no http mirror of Debian 12 ({CODENAME}, component "
+            "main), so images cannot be built.",
             f"Add a file with the line `deb <mirror> {CODENAME} main` to /etc/apt/sources.list.d/.",
         )
     return [chosen[suite] for suite in order if suite in chosen]

@@ -33,6 +33,8 @@ DPkg::Options:: "--force-unsafe-io";
 """
 APT_CA = "etc/apt/ca-bundle.crt"
 
+SEARCH_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
 FINISH = r"""
 set -e
 export DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8
@@ -56,38 +58,24 @@ def recipe(sources: Sequence[apt.Source]) -> str:
     return docker.digest((name, text.encode()) for name, text in {**parts, "finish": FINISH}.items())
 
 
-def tag_of(recipe_hash: str) -> str:
-    return f"{REPOSITORY}:12-{recipe_hash[:12]}"
+def tag() -> str:
+    """The tag that the base image of this machine has, built or not."""
+    return f"{REPOSITORY}:12-{recipe(apt.debian(apt.sources()))[:12]}"
 
 
 def ensure(run: Runner = command.run) -> str:
     """The base image in the engine; returns its tag."""
     sources = apt.debian(apt.sources())
     wanted = recipe(sources)
-    tag = tag_of(wanted)
-    if docker.recipe_of(tag, run) is not None:
-        return tag
+    name = tag()
+    if docker.recipe_of(name, run) is not None:
+        return name
     tarball = paths.cache() / "images" / f"base-12-{wanted[:12]}.tar"
     if not tarball.exists():
         _make(tarball, sources, run)
-    run(
-        [
-            "docker",
-            "import",
-            "--change",
-            f"LABEL {docker.RECIPE_LABEL}={wanted}",
-            "--change",
-            _path(),
-            str(tarball),
-            tag,
-        ],
-        title=f"import of {tag}",
-    )
-    return tag
-
-
-def _path() -> str:
-    return "ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+    changes = [f"--change=LABEL {docker.RECIPE_LABEL}={wanted}", f"--change=ENV PATH={SEARCH_PATH}"]
+    run(["docker", "import", *changes, str(tarball), name], title=f"import of {name}")
+    return name
 
 
 def _make(tarball: Path, sources: Sequence[apt.Source], run: Runner) -> None:
@@ -112,7 +100,7 @@ def _make(tarball: Path, sources: Sequence[apt.Source], run: Runner) -> None:
                 sources[0].uri,
             ],
             title="Debian 12 by debootstrap",
-            fix=f"See whether {sources[0].uri} answers (it is this machine's own apt mirror); then type the command again.",
+            fix=f"See whether {sources[0].uri} answers (it is this machine's apt mirror), then type the same again.",
         )
         configure(root, sources)
         run([*private, "chroot", str(root), "/bin/sh", "-c", FINISH], title="updates of the base image")

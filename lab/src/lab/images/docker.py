@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
-from lab import command
+from lab import command, paths
 from lab.errors import LabError
 
 RECIPE_LABEL = "facility.recipe"
@@ -89,12 +89,39 @@ def build(
         title=title,
         # BuildKit is a program of its own that Debian's docker.io lacks
         env={"DOCKER_BUILDKIT": "0"},
-        fix=f"The lines above come from {context.name}/Dockerfile; after mending the cause, type the same command again.",
+        fix="The last step above names the command that failed; after mending the cause, type the same command again.",
     )
 
 
 def size_mib(tag: str, run: Runner = command.run) -> float:
     return int(run(["docker", "image", "inspect", "--format", "{{.Size}}", tag])) / 2**20
+
+
+def save(tag: str, name: str, recipe: str, run: Runner = command.run) -> Path:
+    """Keep an image as a tarball in the cache, in the place of older ones of that name."""
+    folder = paths.cache() / "images"
+    folder.mkdir(parents=True, exist_ok=True)
+    tarball = folder / f"{name}-{recipe[:12]}.tar"
+    part = tarball.with_suffix(".part")
+    run(["docker", "image", "save", "--output", str(part), tag], title=f"copy of {tag} for the cache")
+    part.replace(tarball)
+    for other in folder.glob(f"{name}-*"):
+        if other != tarball:
+            other.unlink()
+    return tarball
+
+
+def load(tag: str, name: str, recipe: str, run: Runner = command.run) -> bool:
+    """Bring an image back from the cache; False when it is not there or is not what its name says."""
+    tarball = paths.cache() / "images" / f"{name}-{recipe[:12]}.tar"
+    if not tarball.exists():
+        return False
+    try:
+        run(["docker", "image", "load", "--quiet", "--input", str(tarball)], title=f"{tag} from the cache")
+    except command.CommandFailed:
+        tarball.unlink()
+        return False
+    return recipe_of(tag, run) == recipe
 
 
 def copy_into(folder: Path, *sources: Path) -> None:
