@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from .errors import BenchError, Exit
+from .errors import BenchError
 from .terminal import Terminal
 
 app = typer.Typer(
@@ -76,6 +77,14 @@ def run(
     raise typer.Exit(run_workload(options, Terminal()))
 
 
+@app.command("in-cluster", hidden=True)
+def in_cluster() -> None:
+    """The part of --engine dask-kubernetes that runs in the cluster."""
+    from .engines import incluster
+
+    incluster.main()
+
+
 @data.command("list")
 def data_list() -> None:
     """What inputs are known, and where they are on this machine."""
@@ -106,16 +115,10 @@ def data_repack(
 
 def main() -> None:
     """Entry point: errors are told in words, not as a traceback."""
+    # A request to end unwinds the stack, so that what was started is taken back.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
         app()
     except BenchError as error:
-        terminal = Terminal()
         print(f"bench: {error.what}\n  why: {error.why}\n  next: {error.next_step}", file=sys.stderr)
-        del terminal
         sys.exit(error.status)
-    except KeyboardInterrupt:
-        print("bench: interrupted; nothing was left half-written", file=sys.stderr)
-        sys.exit(128 + 2)
-
-
-__all__ = ["Exit", "main"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from rich.table import Table
@@ -13,13 +14,17 @@ from .datasets.inspect import layout
 from .datasets.locate import Source, find, locate, own_file
 from .datasets.repack import repack
 from .engines.dask import Dask, local_cluster, scheduler
+from .engines.kubernetes import Request, run_in_cluster
 from .engines.local import Serial, Threads
 from .engines.model import Engine
 from .errors import BenchError, Exit
+from .facility.kube import Kube
+from .facility.site import kubeconfig_path, load_facility
+from .measure.phases import Phases
 from .report.model import RunResult
 from .report.tables import physics_table, time_table
 from .report.write import run_folder, write_json
-from .run import exit_status, run_here
+from .run import exit_status, judge, prepare, run_here
 from .terminal import Terminal
 from .workloads import WORKLOADS, Workload
 
@@ -44,18 +49,32 @@ def run_workload(options: RunOptions, terminal: Terminal) -> Exit:
     """Run, write, and say what came out."""
     workload = known_workload(options.workload)
     if options.engine == "dask-kubernetes":
-        raise NotImplementedError
-    result = run_here(
-        workload,
-        options.inputs,
-        make_engine(options),
-        options.repeats,
-        options.replicas,
-        terminal,
-        options.entries_per_cluster,
-    )
+        result = run_on_site(workload, options, terminal)
+    else:
+        result = run_here(
+            workload,
+            options.inputs,
+            make_engine(options),
+            options.repeats,
+            options.replicas,
+            terminal,
+            options.entries_per_cluster,
+        )
     report(result, workload, run_folder(options.out, options.site, "run"), terminal)
     return exit_status(result)
+
+
+def run_on_site(workload: Workload, options: RunOptions, terminal: Terminal) -> RunResult:
+    """A whole run whose measuring part is a Job in the site's Kubernetes."""
+    started, phases = datetime.now(UTC), Phases()
+    # Reached before any work is done on the input.
+    facility = load_facility(options.site)
+    kube = Kube(kubeconfig_path(facility))
+    prepared = prepare(workload, options.inputs, terminal, phases, options.entries_per_cluster)
+    files = dict(zip(prepared.job.paths, prepared.read_sha256, strict=True))
+    request = Request(workload.name, files, options.repeats, options.replicas, options.workers)
+    measurement = run_in_cluster(request, facility, kube, terminal, phases)
+    return judge(prepared, measurement, started, phases, options.engine, options.site, image=facility.analysis_image)
 
 
 def known_workload(name: str) -> Workload:

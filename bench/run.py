@@ -175,14 +175,14 @@ def sized(job: Job, slots: int, replicas: int | None, phases: Phases) -> tuple[J
         trial = local_pass(replace(job, replicas=CALIBRATION_REPLICAS))
         for_slots = math.ceil(MIN_CLUSTERS_PER_SLOT * slots / job.clusters)
         wanted = math.ceil(AIM_SERIAL_S / trial.loop_s * CALIBRATION_REPLICAS)
-    for _ in range(4):
+    while True:
         job = replace(job, replicas=min(MAX_REPLICAS, max(wanted, for_slots)))
         with phases.phase("serial"):
             first = local_pass(job)
         if first.loop_s >= MIN_SERIAL_S or job.replicas == MAX_REPLICAS:
-            break
-        wanted = math.ceil(job.replicas * AIM_SERIAL_S / first.loop_s)
-    return job, first
+            return job, first
+        # At least one more, so that this ends.
+        wanted = max(job.replicas + 1, math.ceil(job.replicas * AIM_SERIAL_S / first.loop_s))
 
 
 def as_passes(name: str, slots: int, passes: Sequence[Pass]) -> Passes:

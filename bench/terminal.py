@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 from rich.console import Console, RenderableType
@@ -44,7 +44,7 @@ class Terminal:
         self.say(capture.get().rstrip("\n"))
 
     @contextmanager
-    def step(self, what: str) -> Iterator[None]:
+    def step(self, what: str) -> Generator[None]:
         """Say that something has begun, show that it goes on, and say how long it took.
 
         A step that fails is not reported as done; the exception says the rest.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -19,7 +19,7 @@ def sha256(path: Path) -> str:
 
 
 @contextmanager
-def replacing(final: Path, suffix: str = "") -> Iterator[Path]:
+def replacing(final: Path, suffix: str = "") -> Generator[Path]:
     """A temporary path beside `final` that takes its name when the block ends without an exception.
 
     Readers see the old file or the whole new one. Two processes that do the same work at once do not disturb each

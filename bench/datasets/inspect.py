@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from ..errors import BenchError
@@ -74,4 +75,4 @@ def entries_per_partition(layouts: Sequence[Layout], n_partitions: int) -> list[
         return offsets[index] + inside
 
     edges = [edge(share * i) for i in range(n_partitions)] + [offsets[-1]]
-    return [after - before for before, after in zip(edges, edges[1:], strict=False)]
+    return [after - before for before, after in pairwise(edges)]

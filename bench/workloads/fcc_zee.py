@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +42,7 @@ class FccZee:
     tree: str = "events"
     mass_histogram: str = "m_ee"
 
-    @cached_property
+    @property
     def code(self) -> str:
         return (Path(__file__).parent / "cxx" / "fcc_zee.hpp").read_text()
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import importlib
 import warnings
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from functools import cache
 from typing import Any
@@ -27,7 +27,7 @@ def load() -> Any:
 
 
 @contextmanager
-def open_file(path: str) -> Iterator[Any]:
+def open_file(path: str) -> Generator[Any]:
     """An open TFile, closed afterwards.
 
     Raises

@@ -1,0 +1,235 @@
+"""The part of the engine dask-kubernetes that runs in the cluster: a Job with the analysis image."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import signal
+import sys
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from ..datasets.files import sha256
+from ..datasets.inspect import layout
+from ..errors import BenchError
+from ..measure.phases import Phases
+from ..run import measure
+from ..terminal import Terminal
+from ..workloads import WORKLOADS
+from .dask import Dask
+from .envelope import Envelope, Failure, to_lines
+from .model import Job
+
+JOB_VARIABLE = "BENCH_JOB"
+OWNER_VARIABLE = "BENCH_JOB_UID"
+NODE_VARIABLE = "BENCH_NODE"
+WORKER_MEMORY_MIB = 1500
+
+
+class JobFile(BaseModel):
+    """An input file as the Job sees it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    path: str
+    sha256: str
+
+
+class JobSpec(BaseModel):
+    """What the Job is to do."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    namespace: str
+    image: str
+    workload: str
+    files: tuple[JobFile, ...]
+    dataset_folder: str
+    repeats: int
+    replicas: int | None
+    workers: int
+    nodes: tuple[str, ...]
+    mark: str
+
+
+def placement(nodes: tuple[str, ...]) -> dict[str, Any]:
+    """Only on nodes for analyses, whatever else they are; off a lost node within 20 s instead of Kubernetes' 300."""
+    return {
+        "affinity": {
+            "nodeAffinity": {
+                "requiredDuringSchedulingIgnoredDuringExecution": {
+                    "nodeSelectorTerms": [
+                        {"matchExpressions": [
+                            {"key": "kubernetes.io/hostname", "operator": "In", "values": list(nodes)}
+                        ]}
+                    ]
+                }
+            }
+        },
+        "tolerations": [
+            {"key": "node-role.kubernetes.io/control-plane", "operator": "Exists", "effect": "NoSchedule"},
+            *(
+                {"key": f"node.kubernetes.io/{state}", "operator": "Exists", "effect": "NoExecute",
+                 "tolerationSeconds": 20}
+                for state in ("not-ready", "unreachable")
+            ),
+        ],
+        "terminationGracePeriodSeconds": 10,
+        "enableServiceLinks": False,
+    }  # fmt: skip
+
+
+def datasets_volume(folder: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Volume and mount of the nodes' inputs, which nobody may write."""
+    volumes = [{"name": "datasets", "hostPath": {"path": folder, "type": "Directory"}}]
+    return volumes, [{"name": "datasets", "mountPath": folder, "readOnly": True}]
+
+
+def cluster_spec(spec: JobSpec, owner_uid: str) -> dict[str, Any]:
+    """The DaskCluster: a scheduler and single-threaded workers, spread over the nodes.
+
+    The commands are spelled out because the operator's default names scripts that distributed no longer has. The Job
+    owns the cluster: it goes with the Job, even where nobody is left to close it.
+    """
+    volumes, mounts = datasets_volume(spec.dataset_folder)
+    labels = {"app": "bench", "bench-run": spec.name}
+    spread = {
+        "maxSkew": 1,
+        "topologyKey": "kubernetes.io/hostname",
+        "whenUnsatisfiable": "ScheduleAnyway",
+        "labelSelector": {"matchLabels": {"dask.org/cluster-name": spec.name, "dask.org/component": "worker"}},
+    }
+    worker = {
+        "name": "worker",
+        "image": spec.image,
+        "imagePullPolicy": "IfNotPresent",
+        "args": [
+            "dask", "worker", "--nthreads", "1", "--memory-limit", f"{WORKER_MEMORY_MIB - 100}MiB", "--no-dashboard",
+            "--name", "$(DASK_WORKER_NAME)", "--death-timeout", "120",
+        ],
+        "env": [
+            {"name": NODE_VARIABLE, "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}},
+            {"name": "MALLOC_TRIM_THRESHOLD_", "value": "0"},
+            *({"name": f"{library}_NUM_THREADS", "value": "1"} for library in ("OMP", "OPENBLAS", "MKL")),
+        ],
+        "resources": {
+            "requests": {"cpu": "100m", "memory": "500Mi"},
+            "limits": {"memory": f"{WORKER_MEMORY_MIB}Mi"},
+        },
+        "volumeMounts": mounts,
+    }  # fmt: skip
+    ports = [("tcp-comm", 8786), ("http-dashboard", 8787)]
+    scheduler = {
+        "name": "scheduler",
+        "image": spec.image,
+        "imagePullPolicy": "IfNotPresent",
+        "args": ["dask", "scheduler", "--host", "0.0.0.0"],
+        "ports": [{"name": name, "containerPort": port, "protocol": "TCP"} for name, port in ports],
+        "resources": {"requests": {"cpu": "50m", "memory": "200Mi"}, "limits": {"memory": "600Mi"}},
+        "readinessProbe": {
+            "httpGet": {"port": "http-dashboard", "path": "/health"}, "initialDelaySeconds": 1, "periodSeconds": 2,
+        },
+    }  # fmt: skip
+    return {
+        "apiVersion": "kubernetes.dask.org/v1",
+        "kind": "DaskCluster",
+        "metadata": {
+            "name": spec.name,
+            "labels": labels,
+            "ownerReferences": [
+                {"apiVersion": "batch/v1", "kind": "Job", "name": spec.name, "uid": owner_uid}
+            ] if owner_uid else [],
+        },
+        "spec": {
+            "idleTimeout": 600,
+            "worker": {
+                "replicas": spec.workers,
+                "spec": {
+                    **placement(spec.nodes),
+                    "topologySpreadConstraints": [spread],
+                    "containers": [worker],
+                    "volumes": volumes,
+                },
+            },
+            "scheduler": {
+                "spec": {**placement(spec.nodes), "containers": [scheduler]},
+                "service": {
+                    "type": "ClusterIP",
+                    "selector": {"dask.org/cluster-name": spec.name, "dask.org/component": "scheduler"},
+                    "ports": [
+                        {"name": name, "protocol": "TCP", "port": port, "targetPort": name} for name, port in ports
+                    ],
+                },
+            },
+        },
+    }  # fmt: skip
+
+
+def kube_cluster(spec: JobSpec) -> Callable[[ExitStack], Any]:
+    """A DaskCluster of its own for this run, deleted when the stack unwinds."""
+
+    def connect(stack: ExitStack) -> Any:
+        operator: Any = importlib.import_module("dask_kubernetes.operator")
+        distributed: Any = importlib.import_module("distributed")
+        try:
+            cluster = stack.enter_context(
+                operator.KubeCluster(
+                    custom_cluster_spec=cluster_spec(spec, os.environ.get(OWNER_VARIABLE, "")),
+                    namespace=spec.namespace,
+                    quiet=True,
+                )
+            )
+        except (TimeoutError, RuntimeError) as error:
+            raise BenchError(
+                f"the Dask cluster {spec.name} did not start",
+                str(error),
+                "See the operator: kubectl -n dask-operator logs deployment/dask-operator.",
+            ) from error
+        return stack.enter_context(distributed.Client(cluster))
+
+    return connect
+
+
+def run_job(spec: JobSpec, terminal: Terminal) -> Envelope:
+    """Do what the Job is for."""
+    try:
+        paths = tuple(Path(file.path) for file in spec.files)
+        for path, file in zip(paths, spec.files, strict=True):
+            check_staged(path, file.sha256)
+        workload = WORKLOADS[spec.workload]
+        job = Job(workload, paths, tuple(layout(path, workload.tree) for path in paths))
+        engine = Dask("dask-kubernetes", kube_cluster(spec), spec.workers)
+        return Envelope(measurement=measure(job, engine, spec.repeats, spec.replicas, terminal, Phases()))
+    except BenchError as error:
+        return Envelope(failure=Failure.of(error))
+
+
+def check_staged(path: Path, digest: str) -> None:
+    """Compare a staged file with what was sent."""
+    found = sha256(path) if path.is_file() else "no file"
+    if found != digest:
+        raise BenchError(
+            f"{path} on node {os.environ.get(NODE_VARIABLE, '?')}",
+            f"its sha256 is {found} instead of {digest}",
+            "Remove the folder on the node and run this again.",
+        )
+
+
+def end_on_signal(_number: int, _frame: FrameType | None) -> None:
+    """Let a request to end unwind the stack, so that the cluster is closed on the way."""
+    sys.exit(128 + signal.SIGTERM)
+
+
+def main() -> None:
+    """Entry point of the Job."""
+    signal.signal(signal.SIGTERM, end_on_signal)
+    spec = JobSpec.model_validate_json(os.environ[JOB_VARIABLE])
+    envelope = run_job(spec, Terminal(mark=spec.mark))
+    print(*to_lines(envelope), sep="\n", flush=True)
+    # A status other than 0 would make the Job look as if it had not given its result.

@@ -1,0 +1,1 @@
+"""The facility: what was declared, what was built, what has joined, what it delivers."""

@@ -1,0 +1,294 @@
+"""The part of the Kubernetes API that `bench` uses, with types.
+
+The client library has none, so everything untyped stays in this file.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import time
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..errors import BenchError, Exit
+
+NAMESPACE = "bench"
+REQUEST_TIMEOUT_S = (5, 30)
+
+
+@dataclass(frozen=True)
+class KubeNode:
+    """A node as the Kubernetes API describes it."""
+
+    name: str
+    ready: bool
+    reason: str
+    schedulable: bool
+    capacity_cores: float
+    allocatable_cores: float
+    allocatable_memory_bytes: int
+
+
+@dataclass(frozen=True)
+class PodState:
+    """Where a pod stands; `message` says why it does not go on."""
+
+    name: str
+    phase: str
+    node: str
+    ready: bool
+    message: str
+
+
+def quantity(text: str) -> float:
+    """A Kubernetes quantity ('2', '1900m', '5941804Ki') as a number."""
+    factors = {"m": 1e-3, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
+    for suffix in sorted(factors, key=len, reverse=True):
+        if text.endswith(suffix):
+            return float(text.removesuffix(suffix)) * factors[suffix]
+    return float(text)
+
+
+class Kube:
+    """A connection to one cluster, as the site's administrator."""
+
+    def __init__(self, kubeconfig: Path) -> None:
+        self.kubeconfig = kubeconfig
+        self._config: Any = importlib.import_module("kubernetes.config")
+        self._client: Any = importlib.import_module("kubernetes.client")
+        self._stream: Any = importlib.import_module("kubernetes.stream")
+        self._errors: Any = importlib.import_module("kubernetes.client.exceptions")
+        self._urllib3: Any = importlib.import_module("urllib3.exceptions")
+        self._api = self._connect()
+        self.endpoint = str(self._api.configuration.host)
+        self._core: Any = self._client.CoreV1Api(self._api)
+        self._batch: Any = self._client.BatchV1Api(self._api)
+        self._custom: Any = self._client.CustomObjectsApi(self._api)
+
+    def _connect(self) -> Any:
+        try:
+            api = self._config.new_client_from_config(str(self.kubeconfig))
+        except Exception as error:  # the library raises its own, yaml's and OSError
+            raise BenchError(
+                f"kubeconfig {self.kubeconfig}",
+                f"it cannot be used: {error}",
+                "Run the playbook site.yml again; it writes the file anew.",
+                Exit.CANNOT_TELL,
+            ) from error
+        # An API that does not answer is to be reported, not waited for.
+        api.configuration.retries = 1
+        return api
+
+    @contextmanager
+    def _reporting(self, what: str) -> Generator[None]:
+        try:
+            yield
+        except self._errors.ApiException as error:
+            raise BenchError(
+                f"{what} at {self.endpoint}",
+                f"{error.status} {error.reason}: {api_message(error.body)}",
+                f"kubectl --kubeconfig {self.kubeconfig} shows more.",
+                Exit.CANNOT_TELL if error.status in (401, 403) else Exit.FAILED,
+            ) from error
+        except self._urllib3.HTTPError as error:
+            raise BenchError(
+                f"{what} at {self.endpoint}",
+                f"the Kubernetes API does not answer: {error}",
+                f"See that the control plane runs and that {self.kubeconfig} names the right address.",
+                Exit.CANNOT_TELL,
+            ) from error
+
+    def nodes(self) -> list[KubeNode]:
+        """All nodes that have joined."""
+        with self._reporting("listing nodes"):
+            items = self._core.list_node(_request_timeout=REQUEST_TIMEOUT_S).items
+        return [as_node(item) for item in items]
+
+    def create_pod(self, body: Mapping[str, Any]) -> None:
+        """Create a pod in the namespace of `bench`."""
+        with self._reporting(f"creating pod {body['metadata']['name']}"):
+            self._core.create_namespaced_pod(NAMESPACE, body, _request_timeout=REQUEST_TIMEOUT_S)
+
+    def delete_pod(self, name: str) -> None:
+        """Delete a pod at once; one that is gone already is no error."""
+        with self._reporting(f"deleting pod {name}"):
+            self._unless_gone(
+                lambda: self._core.delete_namespaced_pod(
+                    name, NAMESPACE, grace_period_seconds=0, _request_timeout=REQUEST_TIMEOUT_S
+                )
+            )
+
+    def pods(self, selector: str) -> list[PodState]:
+        """Pods with the given labels."""
+        with self._reporting(f"listing pods {selector}"):
+            items = self._core.list_namespaced_pod(
+                NAMESPACE, label_selector=selector, _request_timeout=REQUEST_TIMEOUT_S
+            ).items
+        return [as_pod(item) for item in items]
+
+    def create_job(self, body: Mapping[str, Any]) -> None:
+        """Create a Job in the namespace of `bench`."""
+        with self._reporting(f"creating Job {body['metadata']['name']}"):
+            self._batch.create_namespaced_job(NAMESPACE, body, _request_timeout=REQUEST_TIMEOUT_S)
+
+    def delete_job(self, name: str) -> None:
+        """Delete a Job with all it owns; one that is gone already is no error."""
+        with self._reporting(f"deleting Job {name}"):
+            self._unless_gone(
+                lambda: self._batch.delete_namespaced_job(
+                    name, NAMESPACE, propagation_policy="Background", _request_timeout=REQUEST_TIMEOUT_S
+                )
+            )
+
+    def dask_clusters(self) -> list[str]:
+        """Names of the DaskClusters in the namespace of `bench`."""
+        with self._reporting("listing DaskClusters"):
+            found = self._custom.list_namespaced_custom_object(
+                "kubernetes.dask.org", "v1", NAMESPACE, "daskclusters", _request_timeout=REQUEST_TIMEOUT_S
+            )
+        return [item["metadata"]["name"] for item in found["items"]]
+
+    def follow_log(self, pod: str) -> Iterator[str]:
+        """Lines of a pod's log as they come; ends with the pod or when the connection breaks."""
+        with self._reporting(f"reading the log of {pod}"):
+            response = self._core.read_namespaced_pod_log(pod, NAMESPACE, follow=True, _preload_content=False)
+            pending = b""
+            try:
+                for block in response.stream():
+                    *lines, pending = (pending + block).split(b"\n")
+                    yield from (line.decode(errors="replace") for line in lines)
+            except self._urllib3.HTTPError:
+                return
+            finally:
+                response.release_conn()
+            if pending:
+                yield pending.decode(errors="replace")
+
+    def log(self, pod: str) -> str:
+        """A pod's log so far."""
+        with self._reporting(f"reading the log of {pod}"):
+            raw = self._core.read_namespaced_pod_log(
+                pod, NAMESPACE, _preload_content=False, _request_timeout=REQUEST_TIMEOUT_S
+            )
+            return bytes(raw.data).decode(errors="replace")
+
+    def execute(self, pod: str, command: list[str], stdin: Iterator[bytes] | None = None) -> tuple[int, str, str]:
+        """Run a command in a pod.
+
+        Returns
+        -------
+        (int, str, str)
+            Exit status, standard output, standard error.
+        """
+        with self._reporting(f"running {command[0]} in pod {pod}"):
+            # The library's stream() swaps a method of the client it is given: a client of its own for each call
+            # keeps other threads out of it.
+            core = self._client.CoreV1Api(self._connect())
+            channel = self._stream.stream(
+                core.connect_get_namespaced_pod_exec,
+                pod,
+                NAMESPACE,
+                command=command,
+                stdin=stdin is not None,
+                stdout=True,
+                stderr=True,
+                tty=False,
+                _preload_content=False,
+            )
+            out: list[str] = []
+            err: list[str] = []
+            try:
+                for block in stdin or ():
+                    channel.write_stdin(block)
+                while channel.is_open():
+                    channel.update(timeout=5)
+                    out.append(channel.read_stdout() if channel.peek_stdout() else "")
+                    err.append(channel.read_stderr() if channel.peek_stderr() else "")
+                status = channel.returncode
+            finally:
+                channel.close()
+        return (1 if status is None else int(status)), "".join(out), "".join(err)
+
+    def wait_for_pods(self, selector: str, wanted: int, timeout_s: float, what: str) -> list[PodState]:
+        """Wait until that many pods run and are ready.
+
+        Raises
+        ------
+        BenchError
+            They do not get there in time, or cannot (an image that cannot be pulled, a container that fails).
+        """
+        deadline = time.monotonic() + timeout_s
+        while True:
+            pods = self.pods(selector)
+            if len([pod for pod in pods if pod.ready]) >= wanted:
+                return pods
+            hopeless = [pod for pod in pods if pod.phase == "Failed" or is_hopeless(pod.message)]
+            if hopeless or time.monotonic() > deadline:
+                states = "; ".join(f"{pod.name} on {pod.node or 'no node'}: {pod.phase} {pod.message}" for pod in pods)
+                raise BenchError(
+                    f"{what} did not start",
+                    states or "no pod was made",
+                    f"kubectl --kubeconfig {self.kubeconfig} -n {NAMESPACE} describe pods -l {selector} shows more.",
+                )
+            time.sleep(0.5)
+
+    def _unless_gone(self, action: Callable[[], Any]) -> None:
+        try:
+            action()
+        except self._errors.ApiException as error:
+            if error.status != 404:
+                raise
+
+
+def api_message(body: str | None) -> str:
+    """The sentence in the answer of an API that refuses."""
+    try:
+        return str(json.loads(body or "")["message"])
+    except (ValueError, KeyError, TypeError):
+        return (body or "").strip()[:300]
+
+
+def is_hopeless(message: str) -> bool:
+    """Whether waiting will not help."""
+    return any(word in message for word in ("ImagePullBackOff", "InvalidImageName", "CreateContainerConfigError"))
+
+
+def as_node(item: Any) -> KubeNode:
+    """A node out of the library's object."""
+    ready = next((each for each in item.status.conditions or () if each.type == "Ready"), None)
+    is_ready = ready is not None and ready.status == "True"
+    return KubeNode(
+        name=item.metadata.name,
+        ready=is_ready,
+        reason="" if is_ready else (f"{ready.reason}: {ready.message}" if ready else "its kubelet has never reported"),
+        schedulable=not item.spec.unschedulable,
+        capacity_cores=quantity(item.status.capacity["cpu"]),
+        allocatable_cores=quantity(item.status.allocatable["cpu"]),
+        allocatable_memory_bytes=int(quantity(item.status.allocatable["memory"])),
+    )
+
+
+def as_pod(item: Any) -> PodState:
+    """A pod out of the library's object."""
+    conditions = item.status.conditions or ()
+    containers = item.status.container_statuses or ()
+    messages = [
+        f"{each.reason}: {each.message}"
+        for each in conditions
+        if each.type == "PodScheduled" and each.status == "False"
+    ]
+    for each in containers:
+        for state in (each.state.waiting, each.state.terminated):
+            if state is not None:
+                messages.append(f"{state.reason} {state.message or ''}".strip())
+    return PodState(
+        name=item.metadata.name,
+        phase=item.status.phase,
+        node=item.spec.node_name or "",
+        ready=any(each.type == "Ready" and each.status == "True" for each in conditions),
+        message="; ".join(messages),
+    )
