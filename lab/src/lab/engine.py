@@ -90,7 +90,9 @@ def missing(names: Sequence[str], run: Runner = command.run) -> list[str]:
             f"what it needs: {', '.join(names)}.",
             "Use Debian 12, or install these programs by hand.",
         ) from error
-    present = {name for name, _, status in (line.partition(" ") for line in listed.splitlines()) if status == "installed"}
+    present = {
+        name for name, _, status in (line.partition(" ") for line in listed.splitlines()) if status == "installed"
+    }
     return [name for name in names if name not in present]
 
 

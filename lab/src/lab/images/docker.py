@@ -61,6 +61,11 @@ def ca_bundle() -> Path:
     return path
 
 
+def from_environment(names: Iterable[str]) -> dict[str, str]:
+    """Those of the variables that are set."""
+    return {name: os.environ[name] for name in names if os.environ.get(name)}
+
+
 def build(
     tag: str,
     context: Path,
@@ -74,7 +79,7 @@ def build(
 
     The host's network is used: a machine whose resolver listens on a loopback address works too.
     """
-    values = {**{name: os.environ[name] for name in PROXIES if name in os.environ}, **(arguments or {})}
+    values = {**from_environment(PROXIES), **(arguments or {})}
     run(
         [
             "docker",

@@ -1,0 +1,193 @@
+"""`facility/analysis:<hash>`: ROOT, Dask, the Dask operator and `bench`; scheduler, workers and client run this one image.
+
+It is built in two steps so that a change of bench costs seconds: the environment (ROOT and all Python packages), which
+changes with its lock, and bench itself on top. Both are kept in the lab's registry, which a machine with an emptied
+engine pulls the environment from.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import tempfile
+import tomllib
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+
+from lab import command, paths
+from lab.console import console
+from lab.errors import LabError
+from lab.images import base, docker
+from lab.images.docker import Runner
+
+WRITER = "127.0.0.1:5055"
+ENVIRONMENT = "facility/analysis-environment"
+REPOSITORY = "facility/analysis"
+ENVIRONMENT_INPUTS = ("Dockerfile", "requirements.lock", "c++", "bench")
+BENCH_DOCKERFILE = "bench.Dockerfile"
+INDEX_ARGUMENTS = ("PIP_INDEX_URL", "UV_DEFAULT_INDEX")
+MANIFEST_TYPES = "application/vnd.docker.distribution.manifest.v2+json, application/vnd.oci.image.manifest.v1+json"
+
+
+@dataclass(frozen=True)
+class Pushed:
+    """An image in the lab's registry.
+
+    Attributes
+    ----------
+    repository, tag : its name there, without the registry's address
+    sha256 : of its manifest, hexadecimal
+    bytes : what its layers take in the registry, compressed
+    """
+
+    repository: str
+    tag: str
+    sha256: str
+    bytes: int
+
+
+def environment_recipe(folder: Path, base_tag: str) -> str:
+    """The hash over all that the environment is made from."""
+    return docker.digest([*docker.files(folder, ENVIRONMENT_INPUTS), ("base", base_tag.encode())])
+
+
+def recipe(checkout: Path, environment: str) -> str:
+    """The hash over the environment and bench: its sources, and its version as packages see it."""
+    project = tomllib.loads((checkout / "pyproject.toml").read_text())["project"]
+    return docker.digest(
+        [
+            *docker.files(checkout / "bench"),
+            ("dockerfile", (checkout / "images/analysis" / BENCH_DOCKERFILE).read_bytes()),
+            ("version", str(project["version"]).encode()),
+            ("environment", environment.encode()),
+        ]
+    )
+
+
+def ensure(run: Runner = command.run) -> Pushed:
+    """The analysis image in the lab's registry, up to date with this checkout.
+
+    The registry must answer on its writer address (the artefact mirror runs it).
+    """
+    checkout = paths.checkout()
+    environment_hash = environment_recipe(checkout / "images/analysis", base.tag())
+    wanted = recipe(checkout, environment_hash)
+    tag = wanted[:12]
+    pushed = in_registry(REPOSITORY, tag)
+    if pushed:
+        return pushed
+    environment = _environment(checkout, environment_hash, run)
+    image = f"{WRITER}/{REPOSITORY}:{tag}"
+    with tempfile.TemporaryDirectory(prefix="analysis-") as folder:
+        context = Path(folder)
+        _install_bench(checkout, context / "site", run)
+        shutil.copy(checkout / "images/analysis" / BENCH_DOCKERFILE, context / "Dockerfile")
+        docker.build(
+            image, context, wanted, title=f"image {REPOSITORY}:{tag}", arguments={"ENVIRONMENT": environment}, run=run
+        )
+    pushed = _push(image, run)
+    console.print(
+        f"{REPOSITORY}:{tag}: {docker.size_mib(image, run):.0f} MiB, {pushed.bytes / 2**20:.0f} MiB in the registry",
+        highlight=False,
+    )
+    return pushed
+
+
+def _environment(checkout: Path, recipe_hash: str, run: Runner) -> str:
+    """The environment image in the engine: there already, pulled from the lab's registry, or built and pushed."""
+    image = f"{WRITER}/{ENVIRONMENT}:{recipe_hash[:12]}"
+    if docker.recipe_of(image, run) == recipe_hash:
+        return image
+    if in_registry(ENVIRONMENT, recipe_hash[:12]):
+        run(["docker", "image", "pull", "--quiet", image], title=f"{ENVIRONMENT} from the lab's registry")
+        return image
+    folder = checkout / "images/analysis"
+    with tempfile.TemporaryDirectory(prefix="analysis-") as name:
+        context = Path(name)
+        docker.copy_into(context, *(folder / file for file in ENVIRONMENT_INPUTS))
+        shutil.copy(docker.ca_bundle(), context / "ca-bundle.crt")
+        arguments = {
+            "BASE": base.ensure(run),
+            "UV_VERSION": uv_version(checkout),
+            **docker.from_environment(INDEX_ARGUMENTS),
+        }
+        docker.build(image, context, recipe_hash, title=f"image {ENVIRONMENT}", arguments=arguments, run=run)
+    _push(image, run)
+    return image
+
+
+def uv_version(checkout: Path) -> str:
+    """The version of uv that the checkout's own environments are made with."""
+    found = re.search(r"(?m)^uv==(\S+)", (checkout / "requirements.lock").read_text())
+    if not found:
+        raise LabError(f"{checkout}/requirements.lock names no version of uv.", "Type `make lock`.")
+    return found[1]
+
+
+def _install_bench(checkout: Path, site: Path, run: Runner) -> None:
+    """Build bench as a wheel and install that below `site`, without what it depends on."""
+    uv = checkout / ".venv/bin/uv"
+    run(
+        [
+            str(uv),
+            "pip",
+            "install",
+            "--quiet",
+            "--no-deps",
+            "--target",
+            str(site),
+            "--python-version",
+            "3.11",
+            str(checkout),
+        ],
+        title="bench as a wheel",
+        fix="See whether `make env` works; then type the same command again.",
+    )
+    # its script would name this machine's Python; the environment has its own
+    shutil.rmtree(site / "bin", ignore_errors=True)
+    for stray in (*site.glob(".lock"), *site.rglob("__pycache__"), *site.glob("*.dist-info/direct_url.json")):
+        shutil.rmtree(stray) if stray.is_dir() else stray.unlink()
+
+
+# --- the registry ------------------------------------------------------------------------------------------------
+def in_registry(repository: str, tag: str) -> Pushed | None:
+    """What the lab's registry has under this name; None when it has nothing.
+
+    Raises
+    ------
+    LabError
+        when the registry does not answer
+    """
+    url = f"http://{WRITER}/v2/{repository}/manifests/{tag}"
+    try:
+        with urllib.request.urlopen(
+            urllib.request.Request(url, headers={"Accept": MANIFEST_TYPES}), timeout=10
+        ) as reply:
+            digest = reply.headers["Docker-Content-Digest"]
+            layers = json.load(reply)["layers"]
+    except urllib.error.HTTPError as error:
+        if error.code == 404:
+            return None
+        raise LabError(
+            f"{url}: status {error.code}", "Look into the log of the lab's registry (`lab status`)."
+        ) from error
+    except OSError as error:
+        raise LabError(
+            f"The lab's registry does not answer on {WRITER}: {error}", "Type `lab artifacts`, which starts it."
+        ) from error
+    return Pushed(repository, tag, digest.removeprefix("sha256:"), sum(layer["size"] for layer in layers))
+
+
+def _push(image: str, run: Runner) -> Pushed:
+    run(["docker", "image", "push", "--quiet", image], title=f"push of {image}")
+    repository, _, tag = image.removeprefix(f"{WRITER}/").rpartition(":")
+    pushed = in_registry(repository, tag)
+    if not pushed:
+        raise LabError(
+            f"{image} was pushed, but the lab's registry does not have it.",
+            f"See whether another registry answers on {WRITER}; then type the same command again.",
+        )
+    return pushed
