@@ -1,4 +1,4 @@
-"""`facility/analysis:<hash>`: ROOT, Dask, the Dask operator and `bench`; scheduler, workers and client run this one image.
+"""`facility/analysis:<hash>`: ROOT, Dask, the Dask operator and `bench`; scheduler, worker and client are this image.
 
 It is built in two steps so that a change of bench costs seconds: the environment (ROOT and all Python packages), which
 changes with its lock, and bench itself on top. Both are kept in the lab's registry, which a machine with an emptied
