@@ -6,6 +6,7 @@ import signal
 import sys
 from enum import StrEnum
 from pathlib import Path
+from types import FrameType
 from typing import Annotated
 
 import typer
@@ -77,6 +78,14 @@ def run(
     raise typer.Exit(run_workload(options, Terminal()))
 
 
+@app.command()
+def validate(site: Site = DEFAULT_SITE, out: Out = None) -> None:
+    """Compare nodes and cores: declared, built, joined, measured. Status 1: mismatch, 2: could not tell."""
+    from .commands import validate_site
+
+    raise typer.Exit(validate_site(site, out, Terminal()))
+
+
 @app.command("in-cluster", hidden=True)
 def in_cluster() -> None:
     """The part of --engine dask-kubernetes that runs in the cluster."""
@@ -113,10 +122,15 @@ def data_repack(
     repack_data(input, entries_per_cluster, tree, Terminal())
 
 
+def end_on_signal(_number: int, _frame: FrameType | None) -> None:
+    """End as if by an exception."""
+    sys.exit(128 + signal.SIGTERM)
+
+
 def main() -> None:
     """Entry point: errors are told in words, not as a traceback."""
-    # A request to end unwinds the stack, so that what was started is taken back.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    # A request to end unwinds the stack, so that what was started is taken back: here and in the cluster's Job.
+    signal.signal(signal.SIGTERM, end_on_signal)
     try:
         app()
     except BenchError as error:

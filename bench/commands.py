@@ -23,9 +23,12 @@ from .facility.site import kubeconfig_path, load_facility
 from .measure.phases import Phases
 from .report.model import RunResult
 from .report.tables import physics_table, time_table
+from .report.validation import remarks, validation_table
 from .report.write import run_folder, write_json
 from .run import exit_status, judge, prepare, run_here
 from .terminal import Terminal
+from .validate import exit_status as validate_status
+from .validate import observers, validate
 from .workloads import WORKLOADS, Workload
 
 
@@ -117,6 +120,18 @@ def report(result: RunResult, workload: Workload, folder: Path, terminal: Termin
     if not result.valid:
         terminal.say("INVALID: this result must not be used")
     terminal.say(f"result: {path}")
+
+
+def validate_site(site: str, out: Path | None, terminal: Terminal) -> Exit:
+    """Look at a site, write what was found, and say it."""
+    result = validate(site, observers(site), terminal)
+    path = run_folder(out, site, "validate") / "validate.json"
+    write_json(path, result)
+    terminal.show(validation_table(result))
+    for line in remarks(result):
+        terminal.say(line)
+    terminal.say(f"result: {path}")
+    return validate_status(result)
 
 
 def list_data(terminal: Terminal) -> None:

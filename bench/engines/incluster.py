@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import importlib
 import os
-import signal
-import sys
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
@@ -221,14 +218,8 @@ def check_staged(path: Path, digest: str) -> None:
         )
 
 
-def end_on_signal(_number: int, _frame: FrameType | None) -> None:
-    """Let a request to end unwind the stack, so that the cluster is closed on the way."""
-    sys.exit(128 + signal.SIGTERM)
-
-
 def main() -> None:
     """Entry point of the Job."""
-    signal.signal(signal.SIGTERM, end_on_signal)
     spec = JobSpec.model_validate_json(os.environ[JOB_VARIABLE])
     envelope = run_job(spec, Terminal(mark=spec.mark))
     print(*to_lines(envelope), sep="\n", flush=True)
