@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lab import command, paths
-from lab.console import console, step
+from lab.console import step
 from lab.errors import LabError
 
 SOCKET = Path("/var/run/docker.sock")
@@ -73,7 +73,7 @@ def answering(path: Path = SOCKET, timeout: float = 5) -> str | None:
         reply.read()
         server = reply.getheader("Server", "")
         return server.removeprefix("Docker/").split()[0] if reply.status == 200 and server else None
-    except OSError:
+    except (OSError, http.client.HTTPException):
         return None
     finally:
         connection.close()
@@ -168,13 +168,32 @@ def _start_ticks(pid: int, proc: Path = Path("/proc")) -> str | None:
     return None if fields[0] == "Z" else fields[19]
 
 
-def our_pid() -> int | None:
-    """The process id of the dockerd that the lab started, when it still runs."""
+def _recorded() -> tuple[int, str] | None:
+    """Process id and start of the dockerd that the lab started last, running or not."""
     try:
         pid, ticks = _pid_file().read_text().split()
+        return int(pid), ticks
     except (OSError, ValueError):
         return None
-    return int(pid) if _start_ticks(int(pid)) == ticks else None
+
+
+def our_pid() -> int | None:
+    """The process id of the dockerd that the lab started, when it still runs."""
+    recorded = _recorded()
+    return recorded[0] if recorded and _start_ticks(recorded[0]) == recorded[1] else None
+
+
+def running_dockerd(proc: Path = Path("/proc")) -> int | None:
+    """The process id of a dockerd in this machine's own network namespace; a guest's dockerd has another.
+
+    Two engines in one namespace would undo each other's bridges and packet filter.
+    """
+    own = (proc / "self/ns/net").readlink()
+    for folder in proc.glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if (folder / "comm").read_text() == "dockerd\n" and (folder / "ns/net").readlink() == own:
+                return int(folder.name)
+    return None
 
 
 def tail(path: Path, lines: int = 15) -> str:
@@ -201,24 +220,32 @@ def ensure(socket_path: Path = SOCKET, run: Runner = command.run) -> Engine:
             "Start Docker Engine, or type the same command as root.",
         )
     with step("start of Docker Engine") as show:
-        pid = our_pid() or _start()
+        pid = our_pid() or running_dockerd() or _start()
         deadline = time.monotonic() + START_S
         while not (version := answering(socket_path, timeout=1)):
-            if _start_ticks(pid) is None:
-                raise LabError(
-                    f"dockerd ended right after its start; its log ({log_file()}) ends with:{tail(log_file())}",
-                    "Mend what the log names, see that `dockerd` runs by hand, then type the same command again.",
-                )
-            if time.monotonic() > deadline:
-                raise LabError(
-                    f"dockerd (process {pid}) does not answer on {socket_path} after {START_S} s; "
-                    f"its log ({log_file()}) ends with:{tail(log_file())}",
-                    "Mend what the log names, then type the same command again.",
-                )
+            if _start_ticks(pid) is None or time.monotonic() > deadline:
+                raise _no_answer(pid, socket_path)
             show("waits for an answer")
             time.sleep(0.2)
-    console.print(f"Docker Engine {version} runs (process {pid}, log {log_file()})", highlight=False)
-    return Engine(version, True)
+    return Engine(version, our_pid() is not None)
+
+
+def _no_answer(pid: int, socket_path: Path) -> LabError:
+    state = (
+        "ended right after its start"
+        if _start_ticks(pid) is None
+        else f"gave no answer on {socket_path} in {START_S} s"
+    )
+    recorded = _recorded()
+    if not recorded or recorded[0] != pid:
+        return LabError(
+            f"dockerd (process {pid}, not started by the lab) {state}.",
+            "See that `docker info` works, or stop that process; then type the same command again.",
+        )
+    return LabError(
+        f"dockerd (process {pid}) {state}; its log ({log_file()}) ends with:{tail(log_file())}",
+        "Mend what the log names, then type the same command again.",
+    )
 
 
 def _search_path() -> str:
