@@ -36,6 +36,7 @@ env: .venv/.complete .venv-lab/.complete ## both Python environments, from their
 lock: .venv/.complete ## new locks from the declared dependencies
 	$(BIN)/uv pip compile -q --no-header --no-annotate --generate-hashes --prerelease=if-necessary-or-explicit --extra dev --python-version 3.11 pyproject.toml -o requirements.lock
 	$(BIN)/uv pip compile -q --no-header --no-annotate --generate-hashes --python-version 3.11 lab/pyproject.toml -o lab/requirements.lock
+	$(BIN)/uv pip compile -q --no-header --no-annotate --generate-hashes --prerelease=if-necessary-or-explicit --python-version 3.11 -c requirements.lock images/analysis/requirements.in -o images/analysis/requirements.lock
 
 # --- the whole chain on this machine ----------------------------------------------------------------------------
 .PHONY: demo test test-unit test-long lint down
