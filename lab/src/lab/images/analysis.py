@@ -84,6 +84,11 @@ def ensure(run: Runner = command.run) -> Pushed:
     with tempfile.TemporaryDirectory(prefix="analysis-") as folder:
         context = Path(folder)
         _install_bench(checkout, context / "site", run)
+        if recipe(checkout, environment_hash) != wanted or not _same(context / "site/bench", checkout / "bench"):
+            raise LabError(
+                f"{checkout}/bench changed while it was put into an image.",
+                "Type the same command again when it is at rest.",
+            )
         shutil.copy(checkout / "images/analysis" / BENCH_DOCKERFILE, context / "Dockerfile")
         docker.build(
             image, context, wanted, title=f"image {REPOSITORY}:{tag}", arguments={"ENVIRONMENT": environment}, run=run
@@ -137,6 +142,7 @@ def _install_bench(checkout: Path, site: Path, run: Runner) -> None:
             "install",
             "--quiet",
             "--no-deps",
+            "--refresh-package=facility-testbed",  # a wheel that uv built of an earlier state of this folder is not it
             "--target",
             str(site),
             "--python-version",
@@ -150,6 +156,11 @@ def _install_bench(checkout: Path, site: Path, run: Runner) -> None:
     shutil.rmtree(site / "bin", ignore_errors=True)
     for stray in (*site.glob(".lock"), *site.rglob("__pycache__"), *site.glob("*.dist-info/direct_url.json")):
         shutil.rmtree(stray) if stray.is_dir() else stray.unlink()
+
+
+def _same(installed: Path, source: Path) -> bool:
+    """Whether all that was installed is as in the checkout."""
+    return set(docker.files(installed)) <= set(docker.files(source))
 
 
 # --- the registry ------------------------------------------------------------------------------------------------

@@ -75,10 +75,11 @@ def build(
     arguments: Mapping[str, str] | None = None,
     run: Runner = command.run,
 ) -> None:
-    """Build an image from `context`; it gets `tag` only when the whole build went well.
+    """Build an image from `context`, a scratch folder; it gets `tag` only when the whole build went well.
 
     The host's network is used: a machine whose resolver listens on a loopback address works too.
     """
+    normalise(context)
     values = {**from_environment(PROXIES), **(arguments or {})}
     run(
         [
@@ -100,6 +101,13 @@ def build(
 
 def size_mib(tag: str, run: Runner = command.run) -> float:
     return int(run(["docker", "image", "inspect", "--format", "{{.Size}}", tag])) / 2**20
+
+
+def normalise(folder: Path) -> None:
+    """Give files and folders the modes 0644 and 0755: what git and this user's umask made of them does not count."""
+    for path in (folder, *folder.rglob("*")):
+        if not path.is_symlink():
+            path.chmod(0o755 if path.is_dir() or path.stat().st_mode & 0o100 else 0o644)
 
 
 def save(tag: str, name: str, recipe: str, run: Runner = command.run) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 
 from lab import command
@@ -12,7 +13,7 @@ from lab.images.docker import Runner
 NAME = "guest"
 TAG = "facility-guest:rocky-8"
 CONTEXT = Path(__file__).parent
-INPUTS = ("Dockerfile", "files/**/*")
+INPUTS = ("Dockerfile", "build/*", "files/**/*")
 
 
 def recipe(base_tag: str) -> str:
@@ -28,7 +29,9 @@ def ensure(run: Runner = command.run) -> str:
     wanted = recipe(base.tag())
     if docker.recipe_of(TAG, run) == wanted or docker.load(TAG, NAME, wanted, run):
         return TAG
-    docker.build(TAG, CONTEXT, wanted, title=f"image {TAG}", arguments={"BASE": base.ensure(run)}, run=run)
+    with tempfile.TemporaryDirectory(prefix="guest-") as name:
+        docker.copy_into(Path(name), *(CONTEXT / part for part in ("Dockerfile", "build", "files")))
+        docker.build(TAG, Path(name), wanted, title=f"image {TAG}", arguments={"BASE": base.ensure(run)}, run=run)
     docker.save(TAG, NAME, wanted, run)
     console.print(f"{TAG}: {docker.size_mib(TAG, run):.0f} MiB (shaped like Rocky Linux 8.6, not Rocky)")
     return TAG

@@ -18,9 +18,9 @@ ln -s /etc/machine-id /var/lib/dbus/machine-id
 rm -rf /etc/yum.repos.d/* /var/cache/dnf /var/log/dnf* /var/lib/dnf
 mkdir -p /etc/yum.repos.d
 rpm --initdb
-rpmbuild --quiet -bb --define '_rpmdir /tmp/rpm' /tmp/release.spec
-rpm --install /tmp/rpm/noarch/*.rpm
-rm -r /tmp/rpm /tmp/release.spec /root/rpmbuild
+rpmbuild --quiet -bb --define '_rpmdir /build/rpm' /build/release.spec
+rpm --install /build/rpm/noarch/*.rpm
+rm -r /root/rpmbuild
 # What makes no sense without hardware, consoles of its own or the network's management by the guest.
 systemctl mask getty.target console-getty.service getty-static.service \
     systemd-udevd.service systemd-udevd-control.socket systemd-udevd-kernel.socket systemd-udev-trigger.service \
