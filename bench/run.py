@@ -129,12 +129,13 @@ def measure(
         terminal.say(f"engine {engine.name}: starting")
         engine.__enter__()
     try:
-        terminal.say(f"engine {engine.name}: {engine.slots} slots after {phases.wall_s['connect']:.1f} s")
+        terminal.say(f"engine {engine.name}: slots {engine.slots}, after {phases.wall_s['connect']:.1f} s")
         serial = Serial()
         with phases.phase("warm-up serial"), terminal.step("compiling for the serial reference"):
             serial.warm_up(job)
-        job, first = sized(job, engine.slots, replicas, phases)
-        with phases.phase("serial"), terminal.step(f"serial, {job.entries:,} entries, {repeats} passes"):
+        with terminal.step("serial, first pass"):
+            job, first = sized(job, engine.slots, replicas, phases)
+        with phases.phase("serial"), terminal.step(f"serial, {job.entries:,} entries, {repeats - 1} more passes"):
             references = [first, *(serial.run(job) for _ in range(repeats - 1))]
         if engine.name == serial.name:
             distributed: list[Pass] = []

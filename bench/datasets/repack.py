@@ -14,6 +14,7 @@ from .. import paths
 from ..errors import BenchError
 from ..workloads.root import load, open_file
 from .files import replacing, sha256
+from .fresh import in_fresh_process
 
 IDENTITY_COLUMN = "bench_entry"
 DEFAULT_ENTRIES_PER_CLUSTER = 250
@@ -36,8 +37,8 @@ def repack(
 ) -> Repacked:
     """Rewrite `tree` in clusters of `entries_per_cluster`, with a column that numbers the entries; copy other trees.
 
-    The same input gives the same bytes. The result is cached under the input's checksum and these parameters, and
-    every branch's content is compared with the input's before it gets its final name.
+    The same input gives the same bytes with the same ROOT. The result is cached under the input's checksum and these
+    parameters, and every branch's content is compared with the input's before it gets its final name.
 
     Raises
     ------
@@ -54,7 +55,7 @@ def repack(
     final = folder / source.name
     if not final.is_file():
         with replacing(final, suffix=".root") as temporary:
-            write(source, temporary, tree, entries_per_cluster)
+            in_fresh_process("repack", source, temporary, tree, entries_per_cluster)
             verify(source, temporary, tree)
     return Repacked(final, sha256(final), entries_per_cluster)
 
@@ -73,7 +74,7 @@ def trees(file: Any) -> list[str]:
 
 
 def write(source: Path, target: Path, tree: str, entries_per_cluster: int) -> None:
-    """Copy all trees of `source` into a new file `target`."""
+    """Copy all trees of `source` into a new file `target`; to be run in a fresh process."""
     root, cxx = load(), helpers()
     try:
         with open_file(str(source)) as original:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ..workloads.root import load
 from .files import replacing
+from .fresh import in_fresh_process
 
 # Part of the file's name: to be raised when other events would be generated.
 FORMAT = 1
@@ -32,8 +33,13 @@ def make_stand_in(folder: Path, name: str, entries: int) -> Path:
         raise LookupError(f"there is no generator for {name}")
     final = folder / f"{name}-{entries}-v{FORMAT}.root"
     if not final.is_file():
-        root = load()
-        root.gInterpreter.Declare((Path(__file__).parent / "cxx" / "standin.hpp").read_text())
         with replacing(final, suffix=".root") as temporary:
-            root.bench.standin.WriteFccZee(f"{temporary}?reproducible={final.name}", entries)
+            in_fresh_process("stand-in", temporary, final.name, entries)
     return final
+
+
+def write_stand_in(target: Path, name: str, entries: int) -> None:
+    """Generate the events; `name` is what the file calls itself. To be run in a fresh process."""
+    root = load()
+    root.gInterpreter.Declare((Path(__file__).parent / "cxx" / "standin.hpp").read_text())
+    root.bench.standin.WriteFccZee(f"{target}?reproducible={name}", entries)

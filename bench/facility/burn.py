@@ -16,9 +16,12 @@ from ..errors import BenchError
 from .kube import Kube
 from .pods import helpers
 
-SECONDS = 4.0
-# Starting Python and its processes on a busy node.
-LEAD_S = 3.0
+SECONDS = 3.0
+# Time for starting Python and its processes: on a node that has nothing else to do, and while all nodes start theirs.
+LEAD_ALONE_S = 1.0
+LEAD_TOGETHER_S = 3.0
+# A process that begins later than this makes the node look slow when it was only slow to start.
+MAX_LATE_S = 0.3
 
 SCRIPT = """
 import json, multiprocessing, sys, time
@@ -84,13 +87,13 @@ class PodBurner:
 
     def burn(self, cores: Mapping[str, int]) -> tuple[dict[str, Delivered], dict[str, Delivered]]:
         with helpers(self._kube, list(cores), self._image, "burn") as pods:
-            alone = {node: self._one(pods[node], cores[node], 0.5) for node in cores}
+            alone = {node: self._one(pods[node], cores[node], LEAD_ALONE_S) for node in cores}
             together: dict[str, Delivered] = {}
             with ThreadPoolExecutor(len(cores)) as pool:
                 begun = time.monotonic()
                 # Every node begins the same time after now, by its own clock.
                 futures = {
-                    node: pool.submit(self._one, pods[node], cores[node], LEAD_S - (time.monotonic() - begun))
+                    node: pool.submit(self._one, pods[node], cores[node], begun + LEAD_TOGETHER_S - time.monotonic())
                     for node in cores
                 }
                 together = {node: future.result() for node, future in futures.items()}
@@ -107,6 +110,12 @@ class PodBurner:
                 f"it ended with status {status}: {err.strip()[-300:] or out.strip()[-300:] or 'no output'}",
                 "Run this again.",
             ) from None
+        if found["late_s"] > MAX_LATE_S:
+            raise BenchError(
+                f"the burn in pod {pod}",
+                f"its processes began {found['late_s']:.1f} s too late",
+                "Run this again when the nodes are less busy.",
+            )
         return Delivered(
             cores=found["cpu_s"] / found["wall_s"], processes=processes, wall_s=found["wall_s"], cpu_s=found["cpu_s"]
         )

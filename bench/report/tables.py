@@ -21,7 +21,7 @@ def physics_table(result: RunResult, mass_histogram: str) -> Table:
     table.add_section()
     for words, attribute in (("mean", "mean"), ("standard deviation", "std_dev")):
         table.add_row(
-            f"{once.title}: {words} [{once.unit}]",
+            f"{once.title} from {once.edges[0]:g} to {once.edges[-1]:g} {once.unit}: {words}",
             f"{getattr(once, attribute):.4f}",
             f"{getattr(many, attribute):.4f}",
         )
@@ -37,9 +37,8 @@ def time_table(result: RunResult) -> Table:
     table.add_row("entries read", f"{measured.entries:,} ({measured.replicas} × {result.yields.entries:,})")
     table.add_row("serial", describe(measured.serial, measured.entries))
     if measured.distributed:
-        table.add_row("distributed", describe(measured.distributed, measured.entries))
+        table.add_row(f"distributed ({measured.distributed.engine})", describe(measured.distributed, measured.entries))
         table.add_row("", describe_tasks(measured.distributed))
-    if measured.distributed:
         ratio = f"{result.speed_up:.2f} ×" if result.speed_up else "none: the times are disturbed"
         table.add_row("speed-up", ratio)
     table.add_section()

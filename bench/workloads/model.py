@@ -25,7 +25,7 @@ class Histogram:
     """Contents of a one-dimensional histogram.
 
     `contents` and `sumw2` have n_bins + 2 values: underflow, the bins, overflow. `edges` has n_bins + 1.
-    `mean` and `std_dev` are those of the filled values (not of the binned ones).
+    `mean` and `std_dev` are those of the filled values, not of the binned ones, that lie between the edges.
     """
 
     name: str

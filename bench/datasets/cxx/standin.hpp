@@ -9,7 +9,6 @@
 
 #include <cmath>
 #include <cstdint>
-#include <memory>
 #include <vector>
 
 namespace bench::standin {
@@ -37,7 +36,7 @@ private:
 
 inline void WriteFccZee(const char *path, Long64_t entries)
 {
-   std::unique_ptr<TFile> file(TFile::Open(path, "RECREATE", "", 505));
+   TFile file(path, "RECREATE", "", 505);
    TTree tree("events", "generated events, not data");
    std::vector<float> energy, px, py, pz, charge;
    std::vector<int> index, collection;
@@ -75,7 +74,7 @@ inline void WriteFccZee(const char *path, Long64_t entries)
       tree.Fill();
    }
    tree.Write();
-   file->Close();
+   file.Close();
 }
 
 } // namespace bench::standin

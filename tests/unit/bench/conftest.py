@@ -1,0 +1,54 @@
+"""Inputs and places for the tests of `bench`: nothing outside pytest's folders is written."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from bench_inputs import ZEE
+from rich.console import Console
+
+from bench.datasets.locate import find
+from bench.datasets.repack import Repacked, repack
+from bench.datasets.standin import make_stand_in
+from bench.terminal import Terminal
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A cache of the tests' own."""
+    folder = tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(folder))
+        yield folder
+
+
+@pytest.fixture(scope="session")
+def real_file() -> Path:
+    source = find(ZEE)
+    if source is None:
+        pytest.skip(f"{ZEE.file_name} is neither in $BENCH_DATA nor in shared/data beside the checkout")
+    return source.path
+
+
+@pytest.fixture(scope="session")
+def repacked(real_file: Path, cache: Path) -> Repacked:
+    return repack(real_file, ZEE.sha256, ZEE.tree)
+
+
+@pytest.fixture(scope="session")
+def stand_in(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_stand_in(tmp_path_factory.mktemp("stand-in"), "fcc-zee", 2000)
+
+
+@pytest.fixture
+def said() -> io.StringIO:
+    """What was said on the terminal."""
+    return io.StringIO()
+
+
+@pytest.fixture
+def terminal(said: io.StringIO) -> Terminal:
+    return Terminal(Console(file=said, highlight=False))
