@@ -25,6 +25,11 @@ class CommandFailed(LabError):
         self.lines = list(lines)
 
 
+def search_path() -> str:
+    """This process's search path with the folders of an administrator's programs, which `su` leaves out."""
+    return os.environ.get("PATH", "") + ":/usr/local/sbin:/usr/sbin:/sbin"
+
+
 def run(
     argv: Sequence[str],
     *,
@@ -70,7 +75,7 @@ def _run(
             stdin=source,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            env={**os.environ, **(env or {})},
+            env={**os.environ, "PATH": search_path(), **(env or {})},
             cwd=cwd,
             text=True,
             errors="replace",

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -149,6 +151,46 @@ def _no_service_starts(policy: Path = Path("/usr/sbin/policy-rc.d")):
         policy.unlink(missing_ok=True)
 
 
+# --- what Docker changes in the machine's network -----------------------------------------------------------------
+IP_FORWARD = Path("/proc/sys/net/ipv4/ip_forward")
+TABLES = ("nat", "filter")
+
+
+def _network_file() -> Path:
+    return paths.state() / "network-before-docker.json"
+
+
+def _remember_network(run: Runner) -> None:
+    """Note the settings that Docker is about to change; the note of an earlier start that was killed stays."""
+    if _network_file().exists():
+        return
+    forward = re.search(r"(?m)^:FORWARD (\S+)", run(["iptables-save", "-t", "filter"]))
+    noted = {"ip_forward": IP_FORWARD.read_text().strip(), "forward_policy": forward[1] if forward else "ACCEPT"}
+    _network_file().write_text(json.dumps(noted))
+
+
+def without_docker(saved: str, forward_policy: str) -> str:
+    """The output of iptables-save less Docker's chains and rules, in the form that iptables-restore takes."""
+    kept = [line for line in saved.splitlines() if not re.search(r"\bDOCKER|\bdocker0\b", line)]
+    return "\n".join(re.sub(r"^:FORWARD \S+", f":FORWARD {forward_policy}", line) for line in kept) + "\n"
+
+
+def _restore_network(run: Runner) -> None:
+    """Take Docker's default bridge and its packet filter rules off the machine; dockerd leaves both behind."""
+    if not _network_file().exists():
+        return
+    noted = json.loads(_network_file().read_text())
+    for table in TABLES:
+        rules = paths.state() / f"{table}.rules"
+        rules.write_text(without_docker(run(["iptables-save", "-t", table]), noted["forward_policy"]))
+        run(["iptables-restore", str(rules)])
+        rules.unlink()
+    if Path("/sys/class/net/docker0").exists():
+        run(["ip", "link", "delete", "docker0"])
+    IP_FORWARD.write_text(noted["ip_forward"])
+    _network_file().unlink()
+
+
 # --- the daemon --------------------------------------------------------------------------------------------------
 def log_file() -> Path:
     return paths.state() / "dockerd.log"
@@ -212,15 +254,17 @@ def ensure(socket_path: Path = SOCKET, run: Runner = command.run) -> Engine:
     version = answering(socket_path)
     if version:
         return Engine(version, our_pid() is not None)
-    if not shutil.which("dockerd", path=_search_path()):
+    if not shutil.which("dockerd", path=command.search_path()):
         packages(["docker.io", "iptables"], why="no Docker Engine answers and none is installed", run=run)
+    if not shutil.which("iptables-save", path=command.search_path()):
+        packages(["iptables"], why="Docker's packet filter", run=run)
     if os.geteuid() != 0:
         raise LabError(
             f"No Docker Engine answers on {socket_path}, and only root may start one.",
             "Start Docker Engine, or type the same command as root.",
         )
     with step("start of Docker Engine") as show:
-        pid = our_pid() or running_dockerd() or _start()
+        pid = our_pid() or running_dockerd() or _start(run)
         deadline = time.monotonic() + START_S
         while not (version := answering(socket_path, timeout=1)):
             if _start_ticks(pid) is None or time.monotonic() > deadline:
@@ -248,12 +292,9 @@ def _no_answer(pid: int, socket_path: Path) -> LabError:
     )
 
 
-def _search_path() -> str:
-    return os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
-
-
-def _start() -> int:
+def _start(run: Runner) -> int:
     """Start dockerd in a session of its own, so that it outlives this command and its terminal."""
+    _remember_network(run)
     # a pid file left by a killed dockerd would stop the new one when another process has that number by now
     own_pid_file = paths.state() / "dockerd.own.pid"
     own_pid_file.unlink(missing_ok=True)
@@ -265,7 +306,7 @@ def _start() -> int:
             stderr=log,
             start_new_session=True,
             cwd="/",
-            env={**os.environ, "PATH": _search_path()},
+            env={**os.environ, "PATH": command.search_path()},
         )
     temporary = _pid_file().with_suffix(".tmp")
     temporary.write_text(f"{process.pid} {_start_ticks(process.pid)}\n")
@@ -273,8 +314,8 @@ def _start() -> int:
     return process.pid
 
 
-def stop_if_ours() -> bool:
-    """Stop the engine when the lab started it; returns whether it did.
+def stop_if_ours(run: Runner = command.run) -> bool:
+    """Stop the engine when the lab started it and take its network off the machine; returns whether it was running.
 
     Raises
     ------
@@ -284,6 +325,9 @@ def stop_if_ours() -> bool:
     pid = our_pid()
     if pid is None:
         _pid_file().unlink(missing_ok=True)
+        # killed, and nobody started another one since: what it left is still the lab's to clear
+        if running_dockerd() is None:
+            _restore_network(run)
         return False
     with step("stop of Docker Engine") as show:
         os.kill(pid, signal.SIGTERM)
@@ -297,5 +341,6 @@ def stop_if_ours() -> bool:
                 )
             show("waits for its end")
             time.sleep(0.2)
+    _restore_network(run)
     _pid_file().unlink(missing_ok=True)
     return True

@@ -41,6 +41,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A machine without an engine: its own state folder, nobody's dockerd, root."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     monkeypatch.setattr(engine, "running_dockerd", lambda: None)
+    monkeypatch.setattr(engine, "_remember_network", lambda run: None)
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     monkeypatch.setattr(engine.shutil, "which", lambda name, path=None: f"/usr/sbin/{name}")
     return tmp_path
@@ -152,7 +153,7 @@ def test_a_daemon_that_ends_at_once_shows_its_log(machine: Path, monkeypatch: py
 def test_no_second_daemon_beside_one_that_gives_no_answer(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine, "running_dockerd", os.getpid)
     monkeypatch.setattr(engine, "START_S", 0)
-    monkeypatch.setattr(engine, "_start", lambda: pytest.fail("a second dockerd"))
+    monkeypatch.setattr(engine, "_start", lambda run: pytest.fail("a second dockerd"))
     with pytest.raises(LabError, match="not started by the lab"):
         engine.ensure(machine / "d.sock")
 
@@ -173,6 +174,37 @@ def test_networks_of_docker_stay_clear_of_the_labs() -> None:
     ]
     assert len(own) == 2
     assert not [(a, b) for a in own for b in map(ipaddress.ip_network, LAB_NETWORKS) if a.overlaps(b)]
+
+
+SAVED = """\
+*filter
+:INPUT ACCEPT [0:0]
+:FORWARD DROP [3:180]
+:OUTPUT ACCEPT [0:0]
+:DOCKER - [0:0]
+:DOCKER-USER - [0:0]
+:MINE - [0:0]
+-A FORWARD -j DOCKER-USER
+-A FORWARD -o docker0 -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT
+-A FORWARD -i docker0 ! -o docker0 -j ACCEPT
+-A FORWARD -j MINE
+-A DOCKER-USER -j RETURN
+-A MINE -s 192.0.2.0/24 -j ACCEPT
+COMMIT
+"""
+
+
+def test_the_packet_filter_is_left_as_it_was_before_docker() -> None:
+    assert engine.without_docker(SAVED, "ACCEPT") == (
+        "*filter\n:INPUT ACCEPT [0:0]\n:FORWARD ACCEPT [3:180]\n:OUTPUT ACCEPT [0:0]\n:MINE - [0:0]\n"
+        "-A FORWARD -j MINE\n-A MINE -s 192.0.2.0/24 -j ACCEPT\nCOMMIT\n"
+    )
+
+
+def test_a_stop_without_a_start_touches_no_network(machine: Path) -> None:
+    run = Runner({})
+    assert not engine.stop_if_ours(run)
+    assert run.calls == []
 
 
 def test_only_missing_packages_are_installed() -> None:
