@@ -86,6 +86,14 @@ def validate(site: Site = DEFAULT_SITE, out: Out = None) -> None:
     raise typer.Exit(validate_site(site, out, Terminal()))
 
 
+@app.command()
+def show(folders: Annotated[list[Path], typer.Argument(help="Folders of results, as given with --out.")]) -> None:
+    """Show results of earlier commands again."""
+    from .commands import show_results
+
+    show_results(folders, Terminal())
+
+
 @app.command("in-cluster", hidden=True)
 def in_cluster() -> None:
     """The part of --engine dask-kubernetes that runs in the cluster."""

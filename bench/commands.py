@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from pydantic import ValidationError
 from rich.table import Table
 
 from .datasets.catalogue import CATALOGUE
@@ -23,13 +25,16 @@ from .facility.site import kubeconfig_path, load_facility
 from .measure.phases import Phases
 from .report.model import RunResult
 from .report.tables import physics_table, time_table
-from .report.validation import remarks, validation_table
+from .report.validation import ValidateResult, remarks, validation_table
 from .report.write import run_folder, write_json
 from .run import exit_status, judge, prepare, run_here
-from .terminal import Terminal
+from .terminal import STAND_IN, Terminal
 from .validate import exit_status as validate_status
 from .validate import observers, validate
 from .workloads import WORKLOADS, Workload
+
+RUN_FILE = "run.json"
+VALIDATE_FILE = "validate.json"
 
 
 @dataclass(frozen=True)
@@ -108,8 +113,15 @@ def make_engine(options: RunOptions) -> Engine:
 
 def report(result: RunResult, workload: Workload, folder: Path, terminal: Terminal) -> None:
     """Write the result and show it."""
-    path = folder / "run.json"
+    path = folder / RUN_FILE
     write_json(path, result)
+    show_run(result, workload, terminal)
+    terminal.say(f"result: {path}")
+
+
+def show_run(result: RunResult, workload: Workload, terminal: Terminal) -> None:
+    """Show the result of a run."""
+    terminal.mark = STAND_IN if result.input.stand_in else terminal.mark
     terminal.show(physics_table(result, workload.mass_histogram))
     terminal.show(time_table(result))
     for comparison in result.measurement.comparisons:
@@ -119,19 +131,49 @@ def report(result: RunResult, workload: Workload, folder: Path, terminal: Termin
             terminal.say(f"… and {len(comparison.differences) - 10} more")
     if not result.valid:
         terminal.say("INVALID: this result must not be used")
-    terminal.say(f"result: {path}")
 
 
 def validate_site(site: str, out: Path | None, terminal: Terminal) -> Exit:
     """Look at a site, write what was found, and say it."""
     result = validate(site, observers(site), terminal)
-    path = run_folder(out, site, "validate") / "validate.json"
+    path = run_folder(out, site, "validate") / VALIDATE_FILE
     write_json(path, result)
+    show_validation(result, terminal)
+    terminal.say(f"result: {path}")
+    return validate_status(result)
+
+
+def show_validation(result: ValidateResult, terminal: Terminal) -> None:
+    """Show what was found on a site."""
     terminal.show(validation_table(result))
     for line in remarks(result):
         terminal.say(line)
-    terminal.say(f"result: {path}")
-    return validate_status(result)
+
+
+def show_results(folders: Sequence[Path], terminal: Terminal) -> None:
+    """Show results that were written before."""
+    for folder in folders:
+        found = False
+        try:
+            if (path := folder / VALIDATE_FILE).is_file():
+                found = True
+                show_validation(ValidateResult.model_validate_json(path.read_text()), terminal)
+            if (path := folder / RUN_FILE).is_file():
+                found = True
+                result = RunResult.model_validate_json(path.read_text())
+                show_run(result, known_workload(result.workload), terminal)
+        except ValidationError as error:
+            raise BenchError(
+                f"{folder} cannot be shown", f"another version of bench wrote it: {error}", "Run it again."
+            ) from error
+        if not found:
+            raise BenchError(
+                f"{folder} cannot be shown",
+                f"it holds neither {RUN_FILE} nor {VALIDATE_FILE}",
+                "Name a folder that --out has filled.",
+                Exit.CANNOT_TELL,
+            )
+        terminal.say(f"result: {folder}")
 
 
 def list_data(terminal: Terminal) -> None:
