@@ -1,0 +1,139 @@
+"""`bench` on the standing facility: what it measures, and that it notices when something is missing."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.lab
+
+WORKER = "lab-w0"
+
+
+def bench(*arguments: str, repo: Path, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["bench", *arguments, "--site", "lab"], cwd=repo, env=env, capture_output=True, text=True, timeout=600
+    )
+
+
+def kubectl(*arguments: str, kubeconfig: Path) -> str:
+    """kubectl on the control plane needs nothing on this machine but ssh."""
+    config = kubeconfig.parent / "ssh_config"
+    command = ["ssh", "-F", str(config), "lab-cp0", "sudo", "kubectl", "--kubeconfig", "/etc/kubernetes/admin.conf"]
+    done = subprocess.run([*command, *arguments], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def on_node(name: str, command: str, facility_dir: Path) -> None:
+    done = subprocess.run(
+        ["ssh", "-F", str(facility_dir / "ssh_config"), name, command], capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def ready(name: str, kubeconfig: Path) -> str:
+    """'True', 'False' or 'Unknown'; '' where there is no such node."""
+    nodes = json.loads(kubectl("get", "nodes", "-o", "json", kubeconfig=kubeconfig))["items"]
+    found = [node for node in nodes if node["metadata"]["name"] == name]
+    return next((c["status"] for node in found for c in node["status"]["conditions"] if c["type"] == "Ready"), "")
+
+
+def wait_for(name: str, states: set[str], kubeconfig: Path, timeout_s: float = 120) -> None:
+    deadline = time.monotonic() + timeout_s
+    while ready(name, kubeconfig) not in states:
+        assert time.monotonic() < deadline, f"{name} is not {states} after {timeout_s} s"
+        time.sleep(2)
+
+
+def leftovers(kubeconfig: Path) -> list[str]:
+    """What runs of `bench` have left in their namespace."""
+    kinds = "daskclusters.kubernetes.dask.org,jobs,deployments,services,pods"
+    listed = json.loads(kubectl("-n", "bench", "get", kinds, "-o", "json", kubeconfig=kubeconfig))["items"]
+    return [f"{item['kind']} {item['metadata']['name']}" for item in listed]
+
+
+@pytest.fixture
+def restored(kubeconfig: Path, facility_dir: Path) -> Iterator[None]:
+    """The worker is back and Ready after the test, whatever it did."""
+    yield
+    on_node(WORKER, "sudo systemctl restart kubelet", facility_dir)
+    wait_for(WORKER, {"True"}, kubeconfig)
+
+
+def test_a_sound_facility_is_as_ordered(lab: dict[str, str], repo: Path, tmp_path: Path) -> None:
+    ran = bench("validate", "--out", str(tmp_path), repo=repo, env=lab)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    result: dict[str, Any] = json.loads((tmp_path / "validate.json").read_text())
+    assert {node["name"]: node["verdict"] for node in result["nodes"]}.keys() == {"lab-cp0", WORKER}
+    for node in result["nodes"]:
+        assert node["declared_cores"] == node["built_cores"] == node["joined_cores"] == 2
+        assert node["joined_status"] == "Ready"
+        assert 0.2 < node["delivered_together_cores"] <= 2.1
+        assert node["delivered_together_cores"] <= node["delivered_alone_cores"] + 0.3
+
+
+def test_the_distributed_result_is_equal_to_the_serial_one(
+    lab: dict[str, str], repo: Path, tmp_path: Path, kubeconfig: Path
+) -> None:
+    ran = bench("run", "fcc-zee", "--engine", "dask-kubernetes", "--out", str(tmp_path), repo=repo, env=lab)
+    result: dict[str, Any] = json.loads((tmp_path / "run.json").read_text())
+    assert result["physics"] == "equal", ran.stdout + ran.stderr
+    assert result["timing"] == "valid", ran.stdout
+    assert ran.returncode == 0
+    shares = result["measurement"]["distributed"]["passes"][0]["workers"]
+    assert {share["host"] for share in shares} == {"lab-cp0", WORKER}
+    assert all(share["tasks"] > 0 for share in shares)
+    if not result["input"]["stand_in"]:
+        assert result["yields"]["cutflow"][-1]["events"] == 2783
+    assert leftovers(kubeconfig) == []
+
+
+def test_an_interrupted_run_leaves_nothing(lab: dict[str, str], repo: Path, tmp_path: Path, kubeconfig: Path) -> None:
+    command = ["bench", "run", "fcc-zee", "--engine", "dask-kubernetes", "--site", "lab", "--out", str(tmp_path)]
+    process = subprocess.Popen(command, cwd=repo, env=lab, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    assert process.stdout is not None
+    for line in process.stdout:
+        if "first pass" in line:
+            break
+    process.terminate()
+    process.communicate(timeout=120)
+    assert process.returncode == 128 + 15
+    assert leftovers(kubeconfig) == []
+    assert not (tmp_path / "run.json").exists()
+
+
+@pytest.mark.usefixtures("restored")
+def test_a_worker_removed_from_the_cluster_is_named(lab: dict[str, str], repo: Path, kubeconfig: Path) -> None:
+    kubectl("delete", "node", WORKER, kubeconfig=kubeconfig)
+    # Its kubelet keeps running and does not register again by itself.
+    ran = bench("validate", repo=repo, env=lab)
+    assert ran.returncode == 1, ran.stdout + ran.stderr
+    assert f"mismatch: {WORKER}: built, not joined" in ran.stdout
+
+
+@pytest.mark.usefixtures("restored")
+def test_a_node_that_is_not_ready_is_named(
+    lab: dict[str, str], repo: Path, kubeconfig: Path, facility_dir: Path
+) -> None:
+    on_node(WORKER, "sudo systemctl stop kubelet", facility_dir)
+    wait_for(WORKER, {"Unknown", "False"}, kubeconfig)
+    ran = bench("validate", repo=repo, env=lab)
+    assert ran.returncode == 1, ran.stdout + ran.stderr
+    assert f"mismatch: {WORKER}: joined, but NotReady" in ran.stdout
+
+
+def test_a_cordoned_node_is_named(lab: dict[str, str], repo: Path, kubeconfig: Path) -> None:
+    kubectl("cordon", WORKER, kubeconfig=kubeconfig)
+    try:
+        ran = bench("validate", repo=repo, env=lab)
+    finally:
+        kubectl("uncordon", WORKER, kubeconfig=kubeconfig)
+    assert ran.returncode == 1, ran.stdout + ran.stderr
+    assert f"mismatch: {WORKER}: joined, but cordoned" in ran.stdout
