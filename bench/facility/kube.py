@@ -63,6 +63,7 @@ class Kube:
         self._stream: Any = importlib.import_module("kubernetes.stream")
         self._errors: Any = importlib.import_module("kubernetes.client.exceptions")
         self._urllib3: Any = importlib.import_module("urllib3.exceptions")
+        self._websocket: Any = importlib.import_module("websocket")
         self._api = self._connect()
         self.endpoint = str(self._api.configuration.host)
         self._core: Any = self._client.CoreV1Api(self._api)
@@ -88,19 +89,25 @@ class Kube:
         try:
             yield
         except self._errors.ApiException as error:
+            # A connection that fails while a command is run in a pod has status 0.
+            if not error.status:
+                raise self._silence(what, error.reason) from error
             raise BenchError(
                 f"{what} at {self.endpoint}",
                 f"{error.status} {error.reason}: {api_message(error.body)}",
                 f"kubectl --kubeconfig {self.kubeconfig} shows more.",
                 Exit.CANNOT_TELL if error.status in (401, 403) else Exit.FAILED,
             ) from error
-        except self._urllib3.HTTPError as error:
-            raise BenchError(
-                f"{what} at {self.endpoint}",
-                f"the Kubernetes API does not answer: {error}",
-                f"See that the control plane runs and that {self.kubeconfig} names the right address.",
-                Exit.CANNOT_TELL,
-            ) from error
+        except (self._urllib3.HTTPError, self._websocket.WebSocketException, OSError) as error:
+            raise self._silence(what, error) from error
+
+    def _silence(self, what: str, why: object) -> BenchError:
+        return BenchError(
+            f"{what} at {self.endpoint}",
+            f"the Kubernetes API does not answer: {why}",
+            f"See that the control plane runs and that {self.kubeconfig} names the right address.",
+            Exit.CANNOT_TELL,
+        )
 
     def nodes(self) -> list[KubeNode]:
         """All nodes that have joined."""

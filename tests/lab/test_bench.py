@@ -59,12 +59,33 @@ def leftovers(kubeconfig: Path) -> list[str]:
     return [f"{item['kind']} {item['metadata']['name']}" for item in listed]
 
 
+def wait_for_pods(name: str, kubeconfig: Path, timeout_s: float = 180) -> None:
+    """Until every pod on a node is ready, flannel's among them."""
+    deadline = time.monotonic() + timeout_s
+    while True:
+        command = ["get", "pods", "-A", "--field-selector", f"spec.nodeName={name}", "-o", "json"]
+        pods = json.loads(kubectl(*command, kubeconfig=kubeconfig))["items"]
+        waiting = [
+            pod["metadata"]["name"]
+            for pod in pods
+            if not any(c["type"] == "Ready" and c["status"] == "True" for c in pod["status"].get("conditions", []))
+        ]
+        if pods and not waiting:
+            return
+        assert time.monotonic() < deadline, f"on {name} not ready after {timeout_s} s: {waiting or 'no pod at all'}"
+        time.sleep(2)
+
+
 @pytest.fixture
 def restored(kubeconfig: Path, facility_dir: Path) -> Iterator[None]:
     """The worker is back and Ready after the test, whatever it did."""
     yield
+    if not ready(WORKER, kubeconfig):
+        # A node that registers anew may be given another range of pod addresses than its bridge has.
+        on_node(WORKER, "sudo systemctl stop kubelet && { sudo ip link delete cni0 || true; }", facility_dir)
     on_node(WORKER, "sudo systemctl restart kubelet", facility_dir)
     wait_for(WORKER, {"True"}, kubeconfig)
+    wait_for_pods(WORKER, kubeconfig)
 
 
 def test_a_sound_facility_is_as_ordered(lab: dict[str, str], repo: Path, tmp_path: Path) -> None:

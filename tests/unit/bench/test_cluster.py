@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from bench.engines.incluster import JobFile, JobSpec, cluster_spec
 from bench.engines.kubernetes import analysis_nodes, default_workers, job_manifest
 from bench.errors import BenchError, Exit
 from bench.facility.burn import SCRIPT
-from bench.facility.kube import KubeNode, quantity
+from bench.facility.kube import Kube, KubeNode, quantity
 from bench.facility.site import Facility, InstalledNode
 from bench.report import schemas
 from bench.run import Serial, run_here
@@ -130,6 +130,26 @@ def test_an_error_comes_back_as_it_was_raised() -> None:
     assert envelope is not None
     assert envelope.failure is not None
     assert vars(envelope.failure.error()) == vars(error)
+
+
+KUBECONFIG = """
+apiVersion: v1
+kind: Config
+clusters: [{name: a, cluster: {server: "https://127.0.0.1:1"}}]
+users: [{name: a, user: {token: x}}]
+contexts: [{name: a, context: {cluster: a, user: a}}]
+current-context: a
+"""
+
+
+@pytest.mark.parametrize("ask", [lambda kube: kube.nodes(), lambda kube: kube.execute("pod", ["true"])])
+def test_an_api_that_does_not_answer_is_named(ask: Callable[[Kube], object], tmp_path: Path) -> None:
+    path = tmp_path / "kubeconfig"
+    path.write_text(KUBECONFIG)
+    with pytest.raises(BenchError, match="https://127.0.0.1:1: the Kubernetes API does not answer") as caught:
+        ask(Kube(path))
+    assert caught.value.status == Exit.CANNOT_TELL
+    assert str(path) in str(caught.value)
 
 
 class ShellInsteadOfPods:
