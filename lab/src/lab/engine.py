@@ -128,6 +128,8 @@ def packages(
     apt = ["apt-get", "-o", "DPkg::Lock::Timeout=300", "-o", "Acquire::Retries=3"]
     run([*apt, "update", "-q"], title="list of Debian packages", env=env, fix=fix)
     with _no_service_starts():
+        # an earlier installation may have been interrupted
+        run(["dpkg", "--configure", "-a"], env=env, fix=fix)
         run(
             [*apt, "install", "-y", "-q", "--no-install-recommends", *absent],
             title=f"Debian packages {', '.join(absent)} ({why})",
@@ -140,10 +142,11 @@ def packages(
 @contextlib.contextmanager
 def _no_service_starts(policy: Path = Path("/usr/sbin/policy-rc.d")):
     """Keep installed packages from starting daemons: an engine is started by this module, or by the administrator."""
-    if policy.exists() or policy.is_symlink():
+    text = "#!/bin/sh\n# made by lab for the time of an installation\nexit 101\n"
+    if policy.is_symlink() or (policy.exists() and policy.read_text() != text):
         yield
         return
-    policy.write_text("#!/bin/sh\nexit 101\n")
+    policy.write_text(text)
     policy.chmod(0o755)
     try:
         yield

@@ -86,8 +86,9 @@ def _make(tarball: Path, sources: Sequence[apt.Source], run: Runner) -> None:
         shutil.rmtree(stale)
     work = Path(tempfile.mkdtemp(prefix=".base-", dir=tarball.parent))
     root = work / "root"
-    # A mount namespace of its own: what debootstrap mounts goes with it, however it ends.
-    private = ["unshare", "--mount", "--propagation=private"]
+    # Namespaces of its own, ended with this process: however this ends, no mount and no process of it stays.
+    private = ["setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--propagation=private"]
+    private += ["--pid", "--fork", "--kill-child"]
     try:
         run(
             [
