@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lab import command, paths
-from lab.console import step
+from lab.console import console, step
 from lab.errors import LabError
 
 SOCKET = Path("/var/run/docker.sock")
@@ -256,6 +256,11 @@ def ensure(socket_path: Path = SOCKET, run: Runner = command.run) -> Engine:
     """
     version = answering(socket_path)
     if version:
+        if not shutil.which("docker", path=command.search_path()):
+            raise LabError(
+                f"Docker Engine {version} answers on {socket_path}, but there is no `docker` command to build images with.",
+                "Install the command line of that engine's version, then type the same command again.",
+            )
         return Engine(version, our_pid() is not None)
     if not shutil.which("dockerd", path=command.search_path()):
         packages(["docker.io", "iptables"], why="no Docker Engine answers and none is installed", run=run)
@@ -318,7 +323,9 @@ def _start(run: Runner) -> int:
 
 
 def stop_if_ours(run: Runner = command.run) -> bool:
-    """Stop the engine when the lab started it and take its network off the machine; returns whether it was running.
+    """Stop the engine when the lab started it and take its network off the machine; returns whether it was stopped.
+
+    An engine that by now runs containers of others is left to them.
 
     Raises
     ------
@@ -331,6 +338,10 @@ def stop_if_ours(run: Runner = command.run) -> bool:
         # killed, and nobody started another one since: what it left is still the lab's to clear
         if running_dockerd() is None:
             _restore_network(run)
+        return False
+    containers = run(["docker", f"--host=unix://{SOCKET}", "ps", "--quiet"]).split() if answering() else []
+    if containers:
+        console.print(f"Docker Engine goes on: {len(containers)} containers that are not the lab's run on it.")
         return False
     with step("stop of Docker Engine") as show:
         os.kill(pid, signal.SIGTERM)

@@ -109,6 +109,9 @@ def test_a_socket_without_http_behind_it_is_no_engine(tmp_path: Path) -> None:
 
 def test_started_found_again_and_stopped(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = machine / "d.sock"
+    monkeypatch.setattr(
+        engine, "answering", lambda where=path, timeout=5.0, real=engine.answering: real(where, timeout)
+    )
     dockerd(monkeypatch, sys.executable, "-c", STUB, str(path))
     assert engine.ensure(path) == engine.Engine("20.10.24", ours=True)
     pid = engine.our_pid()
@@ -117,9 +120,18 @@ def test_started_found_again_and_stopped(machine: Path, monkeypatch: pytest.Monk
     assert engine.ensure(path).ours
     assert engine.our_pid() == pid, "a second call must not start a second engine"
     assert paths.state().stat().st_mode & 0o777 == 0o700
-    assert engine.stop_if_ours()
+    assert not engine.stop_if_ours(Runner({"ps --quiet": "0123\n"})), "others' containers run on it"
+    assert engine.our_pid() == pid
+    assert engine.stop_if_ours(Runner({}))
     assert engine.our_pid() is None
-    assert not engine.stop_if_ours()
+    assert not engine.stop_if_ours(Runner({}))
+
+
+def test_an_engine_without_its_command_line_is_no_use(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "answering", lambda path: "28.0")
+    monkeypatch.setattr(engine.shutil, "which", lambda name, path=None: None)
+    with pytest.raises(LabError, match="no `docker` command"):
+        engine.ensure(machine / "d.sock")
 
 
 def test_an_engine_of_others_is_left_alone(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
