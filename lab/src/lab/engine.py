@@ -258,7 +258,7 @@ def ensure(socket_path: Path = SOCKET, run: Runner = command.run) -> Engine:
     if version:
         if not shutil.which("docker", path=command.search_path()):
             raise LabError(
-                f"Docker Engine {version} answers on {socket_path}, but there is no `docker` command to build images with.",
+                f"Docker Engine {version} answers on {socket_path}, but there is no `docker` command.",
                 "Install the command line of that engine's version, then type the same command again.",
             )
         return Engine(version, our_pid() is not None)

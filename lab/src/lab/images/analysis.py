@@ -48,6 +48,19 @@ class Pushed:
     sha256: str
     bytes: int
 
+    def artifact(self) -> dict[str, str | int]:
+        """Its entry in the artefact manifest."""
+        return {
+            "name": self.repository,
+            "version": self.tag,
+            "kind": "image",
+            "path": f"{self.repository}:{self.tag}",
+            "sha256": self.sha256,
+            "bytes": self.bytes,
+            "origin": "built",
+            "how": "docker build from images/analysis and this checkout's bench",
+        }
+
 
 def environment_recipe(folder: Path, base_tag: str) -> str:
     """The hash over all that the environment is made from."""
