@@ -34,12 +34,14 @@ class Stage:
     command : argument vector, run in the checkout
     quiet : whether its output goes to a log file, with only the last line on the terminal
     reference_s : seconds the same step took when it was first done by hand on 2 cores, where that was measured
+    forgive : says of an exit status other than 0 whether the chain may go on all the same
     """
 
     name: str
     command: Sequence[str]
     quiet: bool = False
     reference_s: float | None = None
+    forgive: Callable[[int], bool] = lambda status: False
 
 
 @dataclass(frozen=True)
@@ -73,9 +75,22 @@ def stages(bin_dir: Path, out: Path) -> list[Stage]:
         Stage(
             "fcc-zee, serial and on Dask",
             [tool("bench"), "run", "fcc-zee", "--engine", "dask-kubernetes", "--site", SITE, "--out", str(out / "run")],
+            forgive=lambda status: only_disturbed(status, out / "run" / "run.json"),
         ),
         Stage("nodes and cores", [tool("bench"), "validate", "--site", SITE, "--out", str(out / "validate")]),
     ]
+
+
+def only_disturbed(status: int, result: Path) -> bool:
+    """Whether `bench run` calls its result invalid for its times alone: the machine was busy, the physics is equal.
+
+    The lab's guests share this machine with all else that runs on it, so that is no fault of the chain; the table says
+    that there is no speed-up to be told.
+    """
+    try:
+        return status == 3 and json.loads(result.read_text())["physics"] == "equal"
+    except (OSError, ValueError, KeyError):
+        return False
 
 
 def last_line(path: Path) -> str:
@@ -105,7 +120,7 @@ def run(stage: Stage, cwd: Path, env: dict[str, str], logs: Path, console: Conso
             process.terminate()
             process.wait()
             raise
-    if returncode:
+    if returncode and not stage.forgive(returncode):
         raise StageFailed(stage, returncode, log)
     seconds = time.monotonic() - started
     console.print(f"{stage.name}: {seconds:.1f} s" + (f", output in {log}" if log else ""))
