@@ -1,0 +1,126 @@
+"""What the lab makes on this machine outside its own folders, and how it is taken away again."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+from lab import engine, paths
+from lab.cloud import docker, loops
+from lab.errors import LabError
+from lab.settings import Settings
+
+BRIDGE_FILTER = Path("/proc/sys/net/bridge/bridge-nf-call-iptables")
+FORWARDING = Path("/proc/sys/net/ipv4/ip_forward")
+
+
+def _run(*argv: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(argv, capture_output=True, text=True)
+
+
+def _must(*argv: str) -> str:
+    run = _run(*argv)
+    if run.returncode:
+        raise LabError(
+            f"`{' '.join(argv)}` failed: {run.stderr.strip()}",
+            "The lab needs root's full rights over this machine's network; see that the command works by hand.",
+        )
+    return run.stdout
+
+
+# --- rules and routes --------------------------------------------------------------------------------------------
+def _docker_user_rule(settings: Settings) -> tuple[str, ...]:
+    """Lets translated packets cross from one of Docker's bridges to another, which Docker forbids on its own."""
+    comment = ("-m", "comment", "--comment", settings.name)
+    return ("DOCKER-USER", "-m", "conntrack", "--ctstate", "DNAT", *comment, "-j", "ACCEPT")
+
+
+def prepare(settings: Settings, state: Path) -> None:
+    """The external network as addresses of this machine, and bridged frames shown to the filters."""
+    _remember_sysctl(state, BRIDGE_FILTER)
+    if not BRIDGE_FILTER.exists():
+        _run("modprobe", "br_netfilter")
+    for sysctl in (BRIDGE_FILTER, FORWARDING):
+        try:
+            if sysctl.read_text().strip() != "1":
+                sysctl.write_text("1\n")
+        except OSError as error:
+            raise LabError(
+                f"{sysctl} cannot be set to 1 ({error.strerror}), so security groups could not be enforced.",
+                "Load the kernel module br_netfilter (`modprobe br_netfilter`) and type the same command again.",
+            ) from error
+    # "local": every address of the network is this machine's, with no interface of its own that anyone could reach
+    _must("ip", "route", "replace", "local", settings.external_cidr, "dev", "lo")
+    rule = _docker_user_rule(settings)
+    if _run("iptables", "-w", "-C", *rule).returncode:
+        _must("iptables", "-w", "-I", *rule)
+
+
+def _remember_sysctl(state: Path, sysctl: Path) -> None:
+    """Note the value that `lab down` gives back; the first note counts until then."""
+    note = state / "sysctl.json"
+    if not note.exists():
+        value = sysctl.read_text().strip() if sysctl.exists() else None
+        paths.write_private(note, json.dumps({str(sysctl): value}))
+
+
+def _forget_sysctl(state: Path) -> None:
+    note = state / "sysctl.json"
+    try:
+        before = json.loads(note.read_text())
+    except (OSError, ValueError):
+        before = {}
+    for path, value in before.items():
+        if value == "0":
+            Path(path).write_text("0\n")
+    note.unlink(missing_ok=True)
+
+
+def remove_rules(settings: Settings, state: Path) -> None:
+    if shutil.which("nft"):
+        _run("nft", "delete", "table", "inet", settings.name)
+    if shutil.which("iptables"):
+        while _run("iptables", "-w", "-D", *_docker_user_rule(settings)).returncode == 0:
+            pass
+    _run("ip", "route", "del", "local", settings.external_cidr, "dev", "lo")
+    _forget_sysctl(state)
+
+
+# --- guests ------------------------------------------------------------------------------------------------------
+def remove_guests(settings: Settings, state: Path, show: Callable[[str], None] = lambda _: None) -> int:
+    """Containers, networks and loop devices of this lab; returns how many containers there were."""
+    count = 0
+    if engine.answering():
+        for container in docker.containers(settings.name):
+            show(f"removes guest {container['Labels'].get('lab.server', container['Names'][0])}")
+            docker.remove(f"/containers/{container['Id']}", force="1", v="1")
+            count += 1
+        for network in docker.networks(settings.name):
+            docker.remove(f"/networks/{network['Id']}")
+    detach_volumes(state)
+    return count
+
+
+def detach_volumes(state: Path) -> None:
+    for device in loops.below(state):
+        loops.detach(device)
+
+
+# --- what is left ------------------------------------------------------------------------------------------------
+def leftovers(settings: Settings, state: Path) -> list[str]:
+    """What of this lab is still on the machine, for people; empty after `lab down`."""
+    result = []
+    if engine.answering():
+        result += [f"container {container['Names'][0][1:]}" for container in docker.containers(settings.name)]
+        result += [f"Docker network {network['Name']}" for network in docker.networks(settings.name)]
+    result += [f"loop device {device} of {path}" for device, path in loops.below(state).items()]
+    if f"table inet {settings.name}\n" in _run("nft", "list", "tables").stdout:
+        result.append(f"nftables table inet {settings.name}")
+    if shutil.which("iptables") and not _run("iptables", "-w", "-C", *_docker_user_rule(settings)).returncode:
+        result.append("iptables rule in DOCKER-USER")
+    if _run("ip", "route", "show", "table", "local", settings.external_cidr).stdout.strip():
+        result.append(f"route to {settings.external_cidr}")
+    return result
