@@ -36,6 +36,13 @@ class EngineName(StrEnum):
     DASK_KUBERNETES = "dask-kubernetes"
 
 
+class Mode(StrEnum):
+    """How Dask is used."""
+
+    TUNED = "tuned"
+    INFN = "infn"
+
+
 Site = Annotated[str, typer.Option(help="Name of the site: a folder in inventory/.")]
 Out = Annotated[Path | None, typer.Option(help="Folder for the results [default: .facility/SITE/runs/…].")]
 
@@ -47,6 +54,7 @@ def run(
         list[Path] | None, typer.Option(help="Input file; may be repeated [default: the real file].")
     ] = None,
     engine: Annotated[EngineName, typer.Option(help="Where it runs.")] = EngineName.SERIAL,
+    mode: Annotated[Mode, typer.Option(help="tuned, or as the notebooks of INFN Napoli use Dask.")] = Mode.TUNED,
     repeats: Annotated[int, typer.Option(min=1, help="Timed passes of each kind; the median counts.")] = 3,
     replicas: Annotated[
         int | None, typer.Option(min=1, help="How many times the input is read [default: 2 s of serial work].")
@@ -67,6 +75,7 @@ def run(
         workload=workload,
         inputs=tuple(input or ()),
         engine=str(engine),
+        infn=mode is Mode.INFN,
         repeats=repeats,
         replicas=replicas,
         workers=workers,

@@ -16,6 +16,8 @@ from .datasets.inspect import layout
 from .datasets.locate import Source, find, locate, own_file
 from .datasets.repack import repack
 from .engines.dask import Dask, local_cluster, scheduler
+from .engines.infn import DESCRIPTION as INFN_DESCRIPTION
+from .engines.infn import InfnDask
 from .engines.kubernetes import Request, run_in_cluster
 from .engines.local import Serial, Threads
 from .engines.model import Engine
@@ -27,7 +29,7 @@ from .report.model import RunResult
 from .report.tables import physics_table, time_table
 from .report.validation import ValidateResult, remarks, validation_table
 from .report.write import run_folder, write_json
-from .run import exit_status, judge, prepare, run_here
+from .run import TUNED, exit_status, judge, prepare, run_here
 from .terminal import STAND_IN, Terminal
 from .validate import exit_status as validate_status
 from .validate import observers, validate
@@ -44,6 +46,7 @@ class RunOptions:
     workload: str
     inputs: tuple[Path, ...]
     engine: str
+    infn: bool
     repeats: int
     replicas: int | None
     workers: int | None
@@ -52,10 +55,22 @@ class RunOptions:
     site: str
     out: Path | None
 
+    @property
+    def mode(self) -> str:
+        """The mode in words."""
+        return INFN_DESCRIPTION if self.infn else TUNED
+
 
 def run_workload(options: RunOptions, terminal: Terminal) -> Exit:
     """Run, write, and say what came out."""
     workload = known_workload(options.workload)
+    if options.infn and not options.engine.startswith("dask"):
+        raise BenchError(
+            f"--mode infn with --engine {options.engine}",
+            "the mode is a way to use Dask",
+            "Choose --engine dask-local, dask or dask-kubernetes.",
+            Exit.CANNOT_TELL,
+        )
     if options.engine == "dask-kubernetes":
         result = run_on_site(workload, options, terminal)
     else:
@@ -67,6 +82,7 @@ def run_workload(options: RunOptions, terminal: Terminal) -> Exit:
             options.replicas,
             terminal,
             options.entries_per_cluster,
+            options.mode,
         )
     report(result, workload, run_folder(options.out, options.site, "run"), terminal)
     return exit_status(result)
@@ -80,9 +96,18 @@ def run_on_site(workload: Workload, options: RunOptions, terminal: Terminal) -> 
     kube = Kube(kubeconfig_path(facility))
     prepared = prepare(workload, options.inputs, terminal, phases, options.entries_per_cluster)
     files = dict(zip(prepared.job.paths, prepared.read_sha256, strict=True))
-    request = Request(workload.name, files, options.repeats, options.replicas, options.workers)
+    request = Request(workload.name, files, options.repeats, options.replicas, options.workers, options.infn)
     measurement = run_in_cluster(request, facility, kube, terminal, phases)
-    return judge(prepared, measurement, started, phases, options.engine, options.site, image=facility.analysis_image)
+    return judge(
+        prepared,
+        measurement,
+        started,
+        phases,
+        options.engine,
+        options.mode,
+        options.site,
+        image=facility.analysis_image,
+    )
 
 
 def known_workload(name: str) -> Workload:
@@ -96,18 +121,19 @@ def known_workload(name: str) -> Workload:
 
 def make_engine(options: RunOptions) -> Engine:
     """The engine for the options, not yet started."""
+    kind = InfnDask if options.infn else Dask
     cores = len(os.sched_getaffinity(0))
     if options.engine == "threads":
         return Threads(options.workers)
     if options.engine == "dask-local":
         workers = options.workers or cores
-        return Dask(options.engine, local_cluster(workers), workers)
+        return kind(options.engine, local_cluster(workers), workers)
     if options.engine == "dask":
         if not options.scheduler:
             raise BenchError(
                 "--engine dask", "no scheduler is named", "Add --scheduler tcp://host:port.", Exit.CANNOT_TELL
             )
-        return Dask(options.engine, scheduler(options.scheduler), options.workers)
+        return kind(options.engine, scheduler(options.scheduler), options.workers)
     return Serial()
 
 

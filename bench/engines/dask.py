@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib
 import math
+import os
+import socket
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
@@ -13,7 +15,7 @@ from typing import Any, Self
 
 from ..datasets.inspect import entries_per_partition
 from ..errors import BenchError, Exit
-from ..workloads import Booking
+from ..workloads import Booking, Outcome
 from ..workloads.root import load
 from .model import Job, Pass, WorkerShare, local_pass
 from .versions import software_versions
@@ -21,6 +23,8 @@ from .versions import software_versions
 # Tasks per slot: enough for the quicker worker to take over from the slower one, few enough for the cost of a task
 # (about 10 ms) not to count.
 TASKS_PER_SLOT = 3
+# Tells a worker's process the name of its node; set in the worker's pod.
+NODE_VARIABLE = "BENCH_NODE"
 
 
 def n_partitions(slots: int, clusters: int, tasks_per_slot: int = TASKS_PER_SLOT) -> int:
@@ -31,6 +35,11 @@ def n_partitions(slots: int, clusters: int, tasks_per_slot: int = TASKS_PER_SLOT
 def warm_worker(job: Job) -> None:
     """Run one replica in the calling process; sent to every worker."""
     local_pass(replace(job, replicas=1))
+
+
+def node_name() -> str:
+    """Node of the cluster, or machine, of the calling process; sent to every worker."""
+    return os.environ.get(NODE_VARIABLE) or socket.gethostname()
 
 
 def cpu_seconds() -> float:
@@ -62,15 +71,17 @@ class Dask:
         self._workers = workers
         self._timeout_s = timeout_s
         self._stack = ExitStack()
-        self._client: Any = None
+        self.client: Any = None
         self._versions: Mapping[str, str] = {}
+        self._hosts: Mapping[str, str] = {}
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
-            self._client = self._connect(stack)
+            self.client = self._connect(stack)
             self._wait()
             self._check_threads()
             self._versions = self._check_versions()
+            self._hosts = self.client.run(node_name)
             silence_progress_bar()
             self._stack = stack.pop_all()
         return self
@@ -86,31 +97,45 @@ class Dask:
     def warm_up(self, job: Job) -> None:
         # Compiled code is kept per process, so every process has to see the graph once. Tasks would not do: the
         # scheduler may give two to one worker and none to another.
-        self._client.run(warm_worker, job)
+        self.client.run(warm_worker, job)
         # The graph that ROOT sends is compiled once more, in the form in which it is sent.
-        self._book(replace(job, replicas=self.slots), self.slots).trigger()
+        self.book(replace(job, replicas=self.slots), self.slots).trigger()
 
     def run(self, job: Job) -> Pass:
         partitions = n_partitions(self.slots, job.clusters)
-        booking = self._book(job, partitions)
+        booking = self.book(job, partitions)
+        return self.timed(booking.trigger, booking.collect, job, partitions)
+
+    def book(self, job: Job, partitions: int) -> Booking:
+        """Book the graph; the client sends the C++ helpers along with every task."""
+        root = load()
+        root.RDF.Distributed.DistributeCppCode(job.workload.code)
+        frame = root.RDataFrame(job.workload.tree, job.files, executor=self.client, npartitions=partitions)
+        return job.workload.book(frame, job.columns)
+
+    def timed(
+        self, trigger: Callable[[], None], collect: Callable[[], Outcome], job: Job, partitions: int, loops: int = 1
+    ) -> Pass:
+        """Trigger what is booked and watch the workers meanwhile."""
         before = self._worker_info()
-        cpu = self._client.run(cpu_seconds)
+        cpu = self.client.run(cpu_seconds)
         # Opened before the run: a task stream that is asked for afterwards is empty.
         distributed: Any = importlib.import_module("distributed")
-        with distributed.get_task_stream(self._client) as stream:
+        with distributed.get_task_stream(self.client) as stream:
             wall, start = time.time(), time.perf_counter()
-            booking.trigger()
+            trigger()
             overall_s = time.perf_counter() - start
-        cpu = {worker: seconds - cpu.get(worker, 0.0) for worker, seconds in self._client.run(cpu_seconds).items()}
+        cpu = {worker: seconds - cpu.get(worker, 0.0) for worker, seconds in self.client.run(cpu_seconds).items()}
         after = self._worker_info()
 
         tasks = [task for task in stream.data if "mapper" in str(task["key"])]
         first, last = compute_span(tasks, wall, wall + overall_s)
         shares = tuple(
-            worker_share(address, info, tasks, cpu.get(address, 0.0)) for address, info in sorted(after.items())
+            worker_share(info, self._hosts.get(address, ""), address, tasks, cpu.get(address, 0.0))
+            for address, info in sorted(after.items())
         )
         return Pass(
-            outcome=booking.collect(),
+            outcome=collect(),
             overall_s=overall_s,
             submit_s=first - wall,
             loop_s=last - first,
@@ -120,24 +145,18 @@ class Dask:
             workers=shares,
             disturbances=(
                 *find_disturbances(before, after, stream.data),
-                *find_idleness(shares, entries_per_partition(job.layouts * job.replicas, partitions)),
+                *find_idleness(shares, entries_per_partition(job.layouts * job.replicas, partitions), loops),
             ),
         )
 
-    def _book(self, job: Job, partitions: int) -> Booking:
-        root = load()
-        root.RDF.Distributed.DistributeCppCode(job.workload.code)
-        frame = root.RDataFrame(job.workload.tree, job.files, executor=self._client, npartitions=partitions)
-        return job.workload.book(frame, job.columns)
-
     def _worker_info(self) -> dict[str, Any]:
-        return dict(self._client.scheduler_info(n_workers=-1)["workers"])
+        return dict(self.client.scheduler_info(n_workers=-1)["workers"])
 
     def _wait(self) -> None:
         distributed: Any = importlib.import_module("distributed")
         wanted = self._workers or 1
         try:
-            self._client.wait_for_workers(wanted, timeout=self._timeout_s)
+            self.client.wait_for_workers(wanted, timeout=self._timeout_s)
         except (TimeoutError, distributed.TimeoutError) as error:
             raise BenchError(
                 f"{len(self._worker_info())} of {wanted} Dask workers came within {self._timeout_s:g} s",
@@ -167,7 +186,7 @@ class Dask:
 
     def _check_versions(self) -> Mapping[str, str]:
         here = software_versions()
-        for address, there in self._client.run(software_versions).items():
+        for address, there in self.client.run(software_versions).items():
             different = [
                 f"{name} {there.get(name)}, here {here[name]}" for name in here if there.get(name) != here[name]
             ]
@@ -203,15 +222,13 @@ def compute_span(tasks: list[Any], earliest: float, latest: float) -> tuple[floa
     return first, max(min(max(stops), latest), first)
 
 
-def worker_share(address: str, info: Mapping[str, Any], tasks: list[Any], cpu_s: float) -> WorkerShare:
+def worker_share(info: Mapping[str, Any], host: str, address: str, tasks: list[Any], cpu_s: float) -> WorkerShare:
     """What one worker did, from the task stream."""
     mine = [task for task in tasks if task["worker"] == address]
     compute_s = math.fsum(
         part["stop"] - part["start"] for task in mine for part in task["startstops"] if part["action"] == "compute"
     )
-    return WorkerShare(
-        str(info.get("name", address)), str(info.get("host", "")), len(mine), round(compute_s, 6), round(cpu_s, 6)
-    )
+    return WorkerShare(str(info.get("name", address)), host, len(mine), round(compute_s, 6), round(cpu_s, 6))
 
 
 def find_disturbances(before: Mapping[str, Any], after: Mapping[str, Any], stream: Any) -> list[str]:
@@ -227,15 +244,16 @@ def find_disturbances(before: Mapping[str, Any], after: Mapping[str, Any], strea
     return found
 
 
-def find_idleness(shares: tuple[WorkerShare, ...], partitions: list[int]) -> list[str]:
+def find_idleness(shares: tuple[WorkerShare, ...], partitions: list[int], loops: int = 1) -> list[str]:
     """What makes a distributed pass no measurement of the cluster."""
     idle = [share.name for share in shares if share.tasks == 0]
     found = [f"workers without a task: {', '.join(idle)}"] if idle else []
     empty = partitions.count(0)
     if empty:
         found.append(f"{empty} of {len(partitions)} tasks have no entries: the input has too few clusters")
-    if sum(share.tasks for share in shares) != len(partitions):
-        found.append(f"{sum(share.tasks for share in shares)} tasks ran instead of {len(partitions)}")
+    ran, expected = sum(share.tasks for share in shares), loops * len(partitions)
+    if ran != expected:
+        found.append(f"{ran} tasks ran instead of {expected}")
     return found
 
 

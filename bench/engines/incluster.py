@@ -18,13 +18,13 @@ from ..measure.phases import Phases
 from ..run import measure
 from ..terminal import Terminal
 from ..workloads import WORKLOADS
-from .dask import Dask
+from .dask import NODE_VARIABLE, Dask
 from .envelope import Envelope, Failure, to_lines
+from .infn import InfnDask
 from .model import Job
 
 JOB_VARIABLE = "BENCH_JOB"
 OWNER_VARIABLE = "BENCH_JOB_UID"
-NODE_VARIABLE = "BENCH_NODE"
 WORKER_MEMORY_MIB = 1500
 
 
@@ -51,6 +51,7 @@ class JobSpec(BaseModel):
     repeats: int
     replicas: int | None
     workers: int
+    infn: bool
     nodes: tuple[str, ...]
     mark: str
 
@@ -201,7 +202,7 @@ def run_job(spec: JobSpec, terminal: Terminal) -> Envelope:
             check_staged(path, file.sha256)
         workload = WORKLOADS[spec.workload]
         job = Job(workload, paths, tuple(layout(path, workload.tree) for path in paths))
-        engine = Dask("dask-kubernetes", kube_cluster(spec), spec.workers)
+        engine = (InfnDask if spec.infn else Dask)("dask-kubernetes", kube_cluster(spec), spec.workers)
         return Envelope(measurement=measure(job, engine, spec.repeats, spec.replicas, terminal, Phases()))
     except BenchError as error:
         return Envelope(failure=Failure.of(error))

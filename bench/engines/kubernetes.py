@@ -16,10 +16,10 @@ from ..facility.site import Facility
 from ..measure.phases import Phases
 from ..report.model import Measurement
 from ..terminal import Terminal
+from .dask import NODE_VARIABLE
 from .envelope import MARK, from_lines
 from .incluster import (
     JOB_VARIABLE,
-    NODE_VARIABLE,
     OWNER_VARIABLE,
     WORKER_MEMORY_MIB,
     JobFile,
@@ -44,6 +44,7 @@ class Request:
     repeats: int
     replicas: int | None
     workers: int | None
+    infn: bool = False
 
 
 def analysis_nodes(facility: Facility, nodes: list[KubeNode]) -> list[KubeNode]:
@@ -144,6 +145,7 @@ def run_in_cluster(request: Request, facility: Facility, kube: Kube, terminal: T
         repeats=request.repeats,
         replicas=request.replicas,
         workers=workers,
+        infn=request.infn,
         nodes=names,
         mark=terminal.mark,
     )

@@ -101,6 +101,7 @@ class RunResult(Record):
     workload: str
     title: str
     engine: str
+    mode: str = Field(description="'tuned', or what is done as others do it")
     site: str | None
     image: str | None = Field(description="analysis image, by digest, where the workload ran in one")
     input: RunInput

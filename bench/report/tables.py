@@ -35,6 +35,7 @@ def time_table(result: RunResult) -> Table:
     table.add_column("")
     table.add_column("")
     table.add_row("entries read", f"{measured.entries:,} ({measured.replicas} × {result.yields.entries:,})")
+    table.add_row("mode", result.mode)
     table.add_row("serial", describe(measured.serial, measured.entries))
     if measured.distributed:
         table.add_row(f"distributed ({measured.distributed.engine})", describe(measured.distributed, measured.entries))

@@ -78,6 +78,23 @@ class Booking:
     tallies: Mapping[str, Any]
     histograms: tuple[tuple[HistogramSpec, Any], ...]
 
+    def results(self) -> list[Any]:
+        """All results, in an order that `with_results` takes them back in."""
+        return [
+            *(count for _, _, count in self.cutflow),
+            *self.tallies.values(),
+            *(value for _, value in self.histograms),
+        ]
+
+    def with_results(self, results: Iterable[Any]) -> Booking:
+        """The same booking with other results in place of its own."""
+        left = iter(results)
+        return Booking(
+            tuple((name, label, next(left)) for name, label, _ in self.cutflow),
+            {name: next(left) for name in self.tallies},
+            tuple((spec, next(left)) for spec, _ in self.histograms),
+        )
+
     def trigger(self) -> None:
         """Run the event loop."""
         self.cutflow[0][2].GetValue()

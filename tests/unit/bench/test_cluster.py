@@ -35,6 +35,7 @@ SPEC = JobSpec(
     repeats=3,
     replicas=None,
     workers=2,
+    infn=False,
     nodes=("lab-cp0", "lab-w0"),
     mark="",
 )
@@ -146,7 +147,7 @@ current-context: a
 def test_an_api_that_does_not_answer_is_named(ask: Callable[[Kube], object], tmp_path: Path) -> None:
     path = tmp_path / "kubeconfig"
     path.write_text(KUBECONFIG)
-    with pytest.raises(BenchError, match="https://127.0.0.1:1: the Kubernetes API does not answer") as caught:
+    with pytest.raises(BenchError, match=r"https://127\.0\.0\.1:1: the Kubernetes API does not answer") as caught:
         ask(Kube(path))
     assert caught.value.status == Exit.CANNOT_TELL
     assert str(path) in str(caught.value)

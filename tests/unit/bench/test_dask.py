@@ -47,6 +47,22 @@ def test_run_on_two_local_workers(real_file: Path, tmp_path: Path, repo: Path) -
     assert "[####" not in ran.stdout + ran.stderr
 
 
+@pytest.mark.long
+def test_the_way_of_the_notebooks_gives_the_same_physics(stand_in: Path, tmp_path: Path, repo: Path) -> None:
+    ran = bench(
+        "run", "fcc-zee", "--input", str(stand_in), "--engine", "dask-local", "--workers", "2", "--mode", "infn",
+        "--repeats", "1", "--replicas", "8", "--out", str(tmp_path), cwd=repo,
+    )  # fmt: skip
+    result = RunResult.model_validate_json((tmp_path / "run.json").read_text())
+    assert result.physics == "equal", ran.stdout + ran.stderr
+    assert "infn" in result.mode
+    distributed = result.measurement.distributed
+    assert distributed is not None
+    assert distributed.n_partitions == 35
+    loops = 5 + 2 + 4  # cut flow, tallies, histograms
+    assert sum(share.tasks for share in distributed.passes[0].workers) == loops * 35
+
+
 def test_every_line_of_a_stand_in_says_so(stand_in: Path, tmp_path: Path, repo: Path) -> None:
     """Where no file is found and the address does not answer."""
     script = (
@@ -76,6 +92,7 @@ def test_every_line_of_a_stand_in_says_so(stand_in: Path, tmp_path: Path, repo: 
         (["run", "fcc-zeee"], 2, "there is no such workload"),
         (["run", "fcc-zee", "--input", "/nowhere.root"], 1, "there is no such file"),
         (["run", "fcc-zee", "--engine", "dask"], 2, "--scheduler tcp://host:port"),
+        (["run", "fcc-zee", "--mode", "infn"], 2, "the mode is a way to use Dask"),
         (["run", "fcc-zee", "--engine", "dask-kubernetes", "--site", "nowhere"], 2, "facility.json"),
         (["validate", "--site", "nowhere"], 2, "inventory/nowhere/terraform.tfvars"),
         (["data", "fetch", "nothing"], 2, "there is no such input"),
