@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ..datasets.staging import NODE_FOLDER, node_path, stage
-from ..errors import BenchError
+from ..errors import BenchError, Exit
 from ..facility.kube import NAMESPACE, Kube, KubeNode
 from ..facility.site import Facility
 from ..measure.phases import Phases
@@ -128,6 +129,7 @@ def run_in_cluster(request: Request, facility: Facility, kube: Kube, terminal: T
     image = analysis_image(facility)
     with phases.phase("look at nodes"):
         nodes = analysis_nodes(facility, kube.nodes())
+        check_operator(facility, kube)
     names = tuple(node.name for node in nodes)
     workers = request.workers or default_workers(facility, nodes)
     terminal.say(f"{workers} workers on {', '.join(names)}; image {image}")
@@ -155,8 +157,38 @@ def run_in_cluster(request: Request, facility: Facility, kube: Kube, terminal: T
             return collect(kube, spec, terminal)
     finally:
         with phases.phase("clean up"):
-            kube.delete_job(spec.name)
-            wait_until_gone(kube, spec.name)
+            clean_up(kube, spec.name, terminal, failing=sys.exc_info()[0] is not None)
+
+
+def check_operator(facility: Facility, kube: Kube) -> None:
+    """See that the cluster knows what a DaskCluster is.
+
+    Raises
+    ------
+    BenchError
+        It does not.
+    """
+    try:
+        kube.dask_clusters()
+    except BenchError as error:
+        if error.status is Exit.CANNOT_TELL:
+            raise
+        raise BenchError(
+            f"site {facility.site} cannot make Dask clusters",
+            f"the Dask operator is not installed ({error.why})",
+            "Run the playbook site.yml: role dask_operator brings it.",
+        ) from error
+
+
+def clean_up(kube: Kube, run: str, terminal: Terminal, failing: bool) -> None:
+    """Take back what a run has made; an error of its own must not hide the one on its way."""
+    try:
+        kube.delete_job(run)
+        wait_until_gone(kube, run)
+    except BenchError as error:
+        if not failing:
+            raise
+        terminal.say(str(error))
 
 
 def analysis_image(facility: Facility) -> str:
