@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
 import sys
 from typing import Annotated
 
@@ -75,14 +77,9 @@ def demo() -> None:
 
 
 def _register() -> None:
-    # parts that may be absent from a checkout under construction or a slimmer installation
-    try:
-        from lab.artifacts import cli as artifacts
-    except ModuleNotFoundError as error:
-        if error.name not in ("lab.artifacts", "lab.artifacts.cli"):
-            raise
-        return
-    app.add_typer(artifacts.app, name="artifacts")
+    # an installation of the cloud alone has no artefacts
+    if importlib.util.find_spec("lab.artifacts.cli"):
+        app.add_typer(importlib.import_module("lab.artifacts.cli").app, name="artifacts")
 
 
 _register()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 import subprocess
@@ -14,7 +15,13 @@ from lab.errors import LabError
 from lab.settings import Settings
 
 BRIDGE_FILTER = Path("/proc/sys/net/bridge/bridge-nf-call-iptables")
-FORWARDING = Path("/proc/sys/net/ipv4/ip_forward")
+SYSCTLS = {
+    BRIDGE_FILTER: "1",
+    Path("/proc/sys/net/ipv4/ip_forward"): "1",
+    # a guest asks name servers that nobody runs, and must hear each time at once that there is nobody; the limit
+    # over all peers (icmp_msgs_per_sec) stays
+    Path("/proc/sys/net/ipv4/icmp_ratelimit"): "0",
+}
 
 
 def _run(*argv: str) -> subprocess.CompletedProcess[str]:
@@ -40,18 +47,9 @@ def _docker_user_rule(settings: Settings) -> tuple[str, ...]:
 
 def prepare(settings: Settings, state: Path) -> None:
     """The external network as addresses of this machine, and bridged frames shown to the filters."""
-    _remember_sysctl(state, BRIDGE_FILTER)
     if not BRIDGE_FILTER.exists():
         _run("modprobe", "br_netfilter")
-    for sysctl in (BRIDGE_FILTER, FORWARDING):
-        try:
-            if sysctl.read_text().strip() != "1":
-                sysctl.write_text("1\n")
-        except OSError as error:
-            raise LabError(
-                f"{sysctl} cannot be set to 1 ({error.strerror}), so security groups could not be enforced.",
-                "Load the kernel module br_netfilter (`modprobe br_netfilter`) and type the same command again.",
-            ) from error
+    _set_sysctls(state)
     # "local": every address of the network is this machine's, with no interface of its own that anyone could reach
     _must("ip", "route", "replace", "local", settings.external_cidr, "dev", "lo")
     rule = _docker_user_rule(settings)
@@ -59,23 +57,38 @@ def prepare(settings: Settings, state: Path) -> None:
         _must("iptables", "-w", "-I", *rule)
 
 
-def _remember_sysctl(state: Path, sysctl: Path) -> None:
-    """Note the value that `lab down` gives back; the first note counts until then."""
+def _set_sysctls(state: Path) -> None:
+    """Set what must be set, and note the values before, which `lab down` gives back."""
     note = state / "sysctl.json"
-    if not note.exists():
-        value = sysctl.read_text().strip() if sysctl.exists() else None
-        paths.write_private(note, json.dumps({str(sysctl): value}))
-
-
-def _forget_sysctl(state: Path) -> None:
-    note = state / "sysctl.json"
+    before = _noted(note)
     try:
-        before = json.loads(note.read_text())
+        for sysctl, wanted in SYSCTLS.items():
+            value = sysctl.read_text().strip()
+            if value != wanted:
+                before.setdefault(str(sysctl), value)
+                paths.write_private(note, json.dumps(before) + "\n")
+                sysctl.write_text(f"{wanted}\n")
+    except OSError as error:
+        raise LabError(
+            f"{error.filename} cannot be set to {SYSCTLS[Path(error.filename)]} ({error.strerror}); the lab's guests "
+            "need it.",
+            "Load the kernel module br_netfilter (`modprobe br_netfilter`), let root write there, and type the same "
+            "command again.",
+        ) from error
+
+
+def _noted(note: Path) -> dict[str, str]:
+    try:
+        return json.loads(note.read_text())
     except (OSError, ValueError):
-        before = {}
-    for path, value in before.items():
-        if value == "0":
-            Path(path).write_text("0\n")
+        return {}
+
+
+def _give_back_sysctls(state: Path) -> None:
+    note = state / "sysctl.json"
+    for path, value in _noted(note).items():
+        with contextlib.suppress(FileNotFoundError):
+            Path(path).write_text(f"{value}\n")
     note.unlink(missing_ok=True)
 
 
@@ -86,7 +99,7 @@ def remove_rules(settings: Settings, state: Path) -> None:
         while _run("iptables", "-w", "-D", *_docker_user_rule(settings)).returncode == 0:
             pass
     _run("ip", "route", "del", "local", settings.external_cidr, "dev", "lo")
-    _forget_sysctl(state)
+    _give_back_sysctls(state)
 
 
 # --- guests ------------------------------------------------------------------------------------------------------

@@ -42,7 +42,7 @@ class _Connection(http.client.HTTPConnection):
         self.sock.connect(str(SOCKET))
 
 
-def request(method: str, path: str, body: Any = None, *, tar: bytes | None = None, **query: str) -> Any:
+def request(method: str, path: str, body: Any = None, /, *, tar: bytes | None = None, **query: str) -> Any:
     """Parsed JSON, or bytes where the answer is none.
 
     Raises
@@ -61,7 +61,7 @@ def request(method: str, path: str, body: Any = None, *, tar: bytes | None = Non
         connection.close()
 
 
-def read(path: str, limit: int, **query: str) -> bytes:
+def read(path: str, limit: int, /, **query: str) -> bytes:
     """The first `limit` bytes of an answer; the rest is not transferred."""
     connection = _Connection()
     try:
@@ -97,7 +97,7 @@ def find(path: str) -> Any:
         raise
 
 
-def remove(path: str, **query: str) -> bool:
+def remove(path: str, /, **query: str) -> bool:
     """Delete what is at a path; False when it was not there, is in use, or is being removed already."""
     try:
         request("DELETE", path, **query)

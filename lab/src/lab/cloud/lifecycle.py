@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
+import importlib.util
 import json
 import os
 import shutil
@@ -44,14 +46,10 @@ def _say(text: str) -> None:
 
 
 def _mirror() -> ModuleType | None:
-    """The mirror of artefacts; None in an installation without it."""
-    try:
-        from lab.artifacts import mirror
-    except ModuleNotFoundError as error:
-        if error.name not in ("lab.artifacts", "lab.artifacts.mirror"):
-            raise
-        return None
-    return mirror
+    """The mirror of artefacts; None in an installation of the cloud alone."""
+    if importlib.util.find_spec("lab.artifacts.mirror"):
+        return importlib.import_module("lab.artifacts.mirror")
+    return None
 
 
 def _passwords(state: Path) -> dict[str, str]:

@@ -127,6 +127,15 @@ def _in_place(path: Path, text: str) -> None:
         file.write(text)
 
 
+def _readable(path: Path) -> None:
+    """For everyone in the guest, whatever umask the service runs with."""
+    if path.is_symlink():
+        return
+    path.chmod(0o755 if path.is_dir() else 0o644)
+    for entry in path.iterdir() if path.is_dir() else ():
+        _readable(entry)
+
+
 def write(folder: Path, vcpus: int, memory_mib: int) -> list[str]:
     """Write all views below `folder`; returns them as Docker's binds."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -146,6 +155,8 @@ def write(folder: Path, vcpus: int, memory_mib: int) -> list[str]:
             else:
                 entry.unlink()
         make(tree)
+    for name in ("meminfo", "cpuinfo", "sys"):
+        _readable(folder / name)
     return [f"{folder}/{name}:/proc/{name}:ro" for name in ("meminfo", "cpuinfo")] + [
         f"{folder}/sys/{name}:/sys/devices/system/{name}:ro" for name in trees
     ]

@@ -38,6 +38,21 @@ def _memory_of_machine_mib() -> int:
     return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2**20
 
 
+def _readable(error: docker.DockerError, wanted: list[str]) -> docker.DockerError:
+    """Docker's "Pool overlaps with other one on this address space" with both networks named."""
+    if "overlap" not in str(error):
+        return error
+    there = [(f"Docker's network {name}", subnet) for name, subnet, _ in docker.subnets()]
+    taken = [text for subnet in wanted for text in addresses.conflicts(subnet, there)]
+    return docker.DockerError(
+        "POST",
+        "/networks/create",
+        error.status,
+        f"the subnet {' '.join(wanted)} overlaps {', '.join(taken) or 'a network of this machine'}; "
+        "use another range for the subnet",
+    )
+
+
 class DockerDriver(FakeNode):
     """What a guest is, is asked of Docker Engine every time: nothing is kept in memory, so Nova may start anew."""
 
@@ -113,22 +128,8 @@ class DockerDriver(FakeNode):
                 try:
                     docker.request("POST", "/networks/create", definition)
                 except docker.DockerError as error:
-                    raise self._readable(error, [pool["Subnet"] for pool in pools]) from error
+                    raise _readable(error, [pool["Subnet"] for pool in pools]) from error
         return name
-
-    def _readable(self, error: docker.DockerError, subnets: list[str]) -> exception.NovaException:
-        """Docker's "Pool overlaps with other one on this address space" with both networks named."""
-        if "overlap" not in str(error):
-            return exception.InternalError(str(error))
-        taken = ", ".join(
-            f"{subnet} ({name})"
-            for name, subnet, _ in docker.subnets()
-            if any(addresses.overlap(subnet, wanted) for wanted in subnets)
-        )
-        return exception.InternalError(
-            f"The subnet {' '.join(subnets)} overlaps a network that this machine's Docker Engine has: "
-            f"{taken or 'see docker network ls'}. Use another range for the subnet."
-        )
 
     def _remove_unused(self, network_info: Any) -> None:
         for vif in network_info or []:
@@ -274,7 +275,8 @@ class DockerDriver(FakeNode):
         except Exception as error:
             self.destroy(context, instance, network_info)
             if isinstance(error, docker.DockerError):
-                raise exception.InternalError(str(error)) from error
+                # another hypervisor is another name for the same engine: no second try
+                raise exception.BuildAbortException(instance_uuid=instance.uuid, reason=str(error)) from error
             raise
         self._console(instance).keep_host_keys()
 
