@@ -103,14 +103,19 @@ def external_network(settings: Settings, networks: Iterable[tuple[str, str]]) ->
 
 
 # --- what this machine says --------------------------------------------------------------------------------------
+# 127.0.0.1, every address, and the same in IPv6's notation, as /proc/net/tcp writes them on a little-endian machine
+CONFLICTING = ("0100007F", "00000000", "0" * 32, "0" * 16 + "FFFF0000" + "0100007F")
+
+
 def sockets(tables: Iterable[str]) -> dict[str, int]:
-    """Inode → port of the listening TCP sockets in the texts of /proc/net/tcp and tcp6."""
+    """Inode → port of the TCP sockets in the texts of /proc/net/tcp and tcp6 that listen where services would."""
     result = {}
     for table in tables:
         for line in table.splitlines()[1:]:
             fields = line.split()
-            if fields[3] == "0A":
-                result[fields[9]] = int(fields[1].rpartition(":")[2], 16)
+            address, _, port = fields[1].rpartition(":")
+            if fields[3] == "0A" and address in CONFLICTING:
+                result[fields[9]] = int(port, 16)
     return result
 
 

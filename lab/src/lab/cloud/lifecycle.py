@@ -42,7 +42,7 @@ def purpose(settings: Settings) -> dict[str, object]:
 
 
 def _say(text: str) -> None:
-    console.print(text, markup=False, highlight=False)
+    console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 def _mirror() -> ModuleType | None:
