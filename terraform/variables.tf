@@ -1,0 +1,254 @@
+# A site sets these in inventory/<site>/terraform.tfvars. Conditions that need more than one variable, or the cloud,
+# stand beside what they protect: network.tf, security.tf, compute.tf, quota.tf.
+
+variable "facility" {
+  type        = string
+  description = <<-EOT
+    Name of the facility; servers are called <facility>-<node>.
+    Changing this later would build a second facility in place of the first: destroy the old one instead.
+  EOT
+
+  validation {
+    condition     = can(regex("^[a-z]([a-z0-9-]{0,30}[a-z0-9])?$", var.facility))
+    error_message = "facility is \"${var.facility}\": lower-case letters, digits and hyphens, beginning with a letter, at most 32 of them. Correct it in inventory/<site>/terraform.tfvars."
+  }
+}
+
+variable "cloud" {
+  type        = string
+  description = <<-EOT
+    Name of the cloud in clouds.yaml.
+    Changing this later means another cloud, where nothing of this facility exists: destroy here first.
+  EOT
+
+  validation {
+    condition     = var.cloud != ""
+    error_message = "cloud is empty: name an entry of clouds.yaml in inventory/<site>/terraform.tfvars."
+  }
+}
+
+variable "external_network" {
+  type        = string
+  description = <<-EOT
+    Name of the network that floating IPs come from.
+    Changing this later replaces the floating IPs, and with them the address of the Kubernetes API.
+  EOT
+
+  validation {
+    condition     = var.external_network != ""
+    error_message = "external_network is empty: name a network that `openstack network list --external` shows, in inventory/<site>/terraform.tfvars."
+  }
+}
+
+variable "network_cidr" {
+  type        = string
+  description = <<-EOT
+    IPv4 range of the facility's own network.
+    Changing this later replaces network, ports and every server.
+  EOT
+
+  validation {
+    condition     = can(regex("^[0-9.]+/[0-9]+$", var.network_cidr)) && can(cidrhost(var.network_cidr, 0))
+    error_message = "network_cidr is \"${var.network_cidr}\", which is no IPv4 range such as 10.20.0.0/24. Correct it in inventory/<site>/terraform.tfvars."
+  }
+
+  validation {
+    condition     = try(tonumber(split("/", var.network_cidr)[1]) >= 16 && tonumber(split("/", var.network_cidr)[1]) <= 28, true)
+    error_message = "network_cidr is \"${var.network_cidr}\": take a prefix from /16 to /28, in inventory/<site>/terraform.tfvars."
+  }
+}
+
+variable "pod_cidr" {
+  type        = string
+  default     = "10.244.0.0/16"
+  description = <<-EOT
+    IPv4 range of the pods, the same as kubernetes_pod_cidr in group_vars; used here to refuse overlaps.
+    Changing this later changes no resource of the cloud; the cluster has to be made anew.
+  EOT
+
+  validation {
+    condition     = can(regex("^[0-9.]+/[0-9]+$", var.pod_cidr)) && can(cidrhost(var.pod_cidr, 0))
+    error_message = "pod_cidr is \"${var.pod_cidr}\", which is no IPv4 range such as 10.244.0.0/16. Correct it in inventory/<site>/terraform.tfvars."
+  }
+}
+
+variable "service_cidr" {
+  type        = string
+  default     = "10.96.0.0/12"
+  description = <<-EOT
+    IPv4 range of Kubernetes services, the same as kubernetes_service_cidr in group_vars; used here to refuse overlaps.
+    Changing this later changes no resource of the cloud; the cluster has to be made anew.
+  EOT
+
+  validation {
+    condition     = can(regex("^[0-9.]+/[0-9]+$", var.service_cidr)) && can(cidrhost(var.service_cidr, 0))
+    error_message = "service_cidr is \"${var.service_cidr}\", which is no IPv4 range such as 10.96.0.0/12. Correct it in inventory/<site>/terraform.tfvars."
+  }
+}
+
+variable "reserved_cidrs" {
+  type        = map(string)
+  default     = {}
+  description = <<-EOT
+    IPv4 ranges that the facility has to stay clear of, by what they are: { external = "192.0.2.0/24" }.
+    Docker's default range is always one of them. Changing this later only changes the check.
+  EOT
+
+  validation {
+    condition     = alltrue([for cidr in values(var.reserved_cidrs) : can(regex("^[0-9.]+/[0-9]+$", cidr)) && can(cidrhost(cidr, 0))])
+    error_message = "reserved_cidrs has something that is no IPv4 range: ${join(", ", [for name, cidr in var.reserved_cidrs : "${name} = \"${cidr}\"" if !(can(regex("^[0-9.]+/[0-9]+$", cidr)) && can(cidrhost(cidr, 0)))])}. Correct it in inventory/<site>/terraform.tfvars."
+  }
+}
+
+variable "dns_nameservers" {
+  type        = list(string)
+  default     = []
+  description = <<-EOT
+    Name servers that nodes learn by DHCP; empty leaves it to the cloud.
+    Changing this later is in place; nodes follow at the next renewal of their lease.
+  EOT
+
+  validation {
+    condition     = alltrue([for address in var.dns_nameservers : can(cidrhost("${address}/32", 0))])
+    error_message = "dns_nameservers is [${join(", ", var.dns_nameservers)}]: IPv4 addresses are needed. Correct it in inventory/<site>/terraform.tfvars."
+  }
+
+  validation {
+    condition     = alltrue([for address in var.dns_nameservers : !startswith(address, "127.")])
+    error_message = "dns_nameservers is [${join(", ", var.dns_nameservers)}]: a loopback address makes CoreDNS ask itself. Give servers that nodes reach, in inventory/<site>/terraform.tfvars."
+  }
+}
+
+variable "admin_cidrs" {
+  type        = set(string)
+  description = <<-EOT
+    Where administrators come from: these reach ssh and the Kubernetes API.
+    Changing this later adds and removes rules in place; open connections stay.
+  EOT
+
+  validation {
+    condition     = length(var.admin_cidrs) > 0
+    error_message = "admin_cidrs is empty: nobody could log in. Give the ranges that administrators come from, [\"<your address>/32\"] for one, in inventory/<site>/terraform.tfvars."
+  }
+
+  validation {
+    condition     = alltrue([for cidr in var.admin_cidrs : can(regex("^[0-9.]+/[0-9]+$", cidr)) && can(cidrhost(cidr, 0))])
+    error_message = "admin_cidrs is [${join(", ", var.admin_cidrs)}]: each has to be an IPv4 range such as 192.0.2.0/24. Correct it in inventory/<site>/terraform.tfvars."
+  }
+}
+
+variable "user_cidrs" {
+  type        = set(string)
+  default     = []
+  description = <<-EOT
+    Where users come from: these reach the control plane's port 443. Empty: nobody.
+    Changing this later adds and removes rules in place.
+  EOT
+
+  validation {
+    condition     = alltrue([for cidr in var.user_cidrs : can(regex("^[0-9.]+/[0-9]+$", cidr)) && can(cidrhost(cidr, 0))])
+    error_message = "user_cidrs is [${join(", ", var.user_cidrs)}]: each has to be an IPv4 range such as 192.0.2.0/24. Correct it in inventory/<site>/terraform.tfvars."
+  }
+}
+
+variable "allow_world_ssh" {
+  type        = bool
+  default     = false
+  description = <<-EOT
+    Lets admin_cidrs hold 0.0.0.0/0, which opens ssh and the Kubernetes API to everybody.
+    Changing this later only changes the check.
+  EOT
+}
+
+variable "image" {
+  type        = string
+  description = <<-EOT
+    Name of the image that nodes are built from; of several the newest.
+    Changing this later, or a newer upload under the name, concerns new nodes only; `-replace` rebuilds one that is there.
+  EOT
+
+  validation {
+    condition     = var.image != ""
+    error_message = "image is empty: name an image that `openstack image list` shows, in inventory/<site>/terraform.tfvars."
+  }
+}
+
+variable "ssh_public_key_file" {
+  type        = string
+  default     = "~/.ssh/id_ed25519.pub"
+  description = <<-EOT
+    File with the public ssh key that new nodes let in. `terraform/tf` makes a key for the site and gives its name.
+    Changing this later concerns new nodes only.
+  EOT
+
+  validation {
+    condition     = can(regex("^(ssh-|ecdsa-|sk-)", file(pathexpand(var.ssh_public_key_file))))
+    error_message = "ssh_public_key_file is \"${var.ssh_public_key_file}\", and there is no public ssh key in it (or no such file). Make one with ssh-keygen, or let `terraform/tf <site>` do it."
+  }
+}
+
+variable "nodes" {
+  type = map(object({
+    groups            = set(string)
+    flavor            = string
+    image             = optional(string)
+    availability_zone = optional(string)
+    data_volume_gib   = optional(number, 20)
+  }))
+  description = <<-EOT
+    The nodes by name; a server is called <facility>-<name>.
+    - groups (required): controlplane, etcd, worker; a node may be in several.
+      Changing this later is in place in the cloud; the cluster follows with site.yml.
+    - flavor (required): name of the flavor. Changing this later resizes the server, which restarts it.
+    - image: another image than the facility's. Changing this later concerns a node that is built anew.
+    - availability_zone: Nova's zone. Changing this later rebuilds the node; its data volume stays.
+    - data_volume_gib: size of the volume for containers and scratch, 0 for none. Changing this later grows it in
+      place; a volume cannot shrink.
+    Adding or removing a name touches only that node.
+  EOT
+
+  validation {
+    condition     = length(var.nodes) > 0
+    error_message = "nodes is empty: order at least one node of the groups controlplane, etcd and worker, in inventory/<site>/terraform.tfvars."
+  }
+
+  validation {
+    condition     = alltrue([for name in keys(var.nodes) : can(regex("^[a-z0-9]([a-z0-9-]{0,28}[a-z0-9])?$", name))])
+    error_message = "nodes has names that are no host names: ${join(", ", [for name in keys(var.nodes) : name if !can(regex("^[a-z0-9]([a-z0-9-]{0,28}[a-z0-9])?$", name))])}. Take lower-case letters, digits and hyphens, at most 30, in inventory/<site>/terraform.tfvars."
+  }
+
+  validation {
+    condition     = length(setsubtract(flatten([for node in values(var.nodes) : node.groups]), ["controlplane", "etcd", "worker"])) == 0
+    error_message = "nodes has unknown groups: ${join(", ", [for name, node in var.nodes : "${name} in ${join(" and ", setsubtract(node.groups, ["controlplane", "etcd", "worker"]))}" if length(setsubtract(node.groups, ["controlplane", "etcd", "worker"])) > 0])}. There are controlplane, etcd and worker; correct it in inventory/<site>/terraform.tfvars."
+  }
+
+  validation {
+    condition     = alltrue([for node in values(var.nodes) : length(node.groups) > 0])
+    error_message = "nodes has nodes without a group: ${join(", ", [for name, node in var.nodes : name if length(node.groups) == 0])}. Give each at least one of controlplane, etcd and worker, in inventory/<site>/terraform.tfvars."
+  }
+
+  validation {
+    condition     = anytrue([for node in values(var.nodes) : contains(node.groups, "controlplane")])
+    error_message = "nodes has no node in group controlplane: ${join(", ", [for name, node in var.nodes : "${name} is in ${join(" and ", node.groups)}"])}. Put one there, in inventory/<site>/terraform.tfvars."
+  }
+
+  validation {
+    condition     = length([for node in values(var.nodes) : node if contains(node.groups, "etcd")]) % 2 == 1
+    error_message = "nodes has ${length([for node in values(var.nodes) : node if contains(node.groups, "etcd")])} members of group etcd (${join(", ", [for name, node in var.nodes : name if contains(node.groups, "etcd")])}): an odd number is needed, an even one loses as many nodes less. Take 1, 3 or 5, in inventory/<site>/terraform.tfvars."
+  }
+
+  validation {
+    condition     = alltrue([for node in values(var.nodes) : contains(node.groups, "controlplane") == contains(node.groups, "etcd") if length(node.groups) > 0])
+    error_message = "nodes has etcd and controlplane apart: ${join(", ", [for name, node in var.nodes : "${name} is in ${join(" and ", node.groups)}" if contains(node.groups, "controlplane") != contains(node.groups, "etcd")])}. kubeadm runs etcd on every control plane and nowhere else: give both groups or none, in inventory/<site>/terraform.tfvars."
+  }
+
+  validation {
+    condition     = anytrue([for node in values(var.nodes) : contains(node.groups, "worker")])
+    error_message = "nodes has no node in group worker: no work could run. Put one there, in inventory/<site>/terraform.tfvars."
+  }
+
+  validation {
+    condition     = alltrue([for node in values(var.nodes) : node.data_volume_gib >= 0 && floor(node.data_volume_gib) == node.data_volume_gib])
+    error_message = "nodes has impossible sizes of data volumes: ${join(", ", [for name, node in var.nodes : "${name} has ${node.data_volume_gib} GiB" if node.data_volume_gib < 0 || floor(node.data_volume_gib) != node.data_volume_gib])}. Whole GiB, 0 for none, in inventory/<site>/terraform.tfvars."
+  }
+}
