@@ -6,6 +6,8 @@ import io
 import json
 import re
 import shutil
+import threading
+import time
 import urllib.error
 from email.message import Message
 from pathlib import Path
@@ -153,6 +155,25 @@ def test_each_input_of_the_environment_counts(checkout: Path, name: str) -> None
     assert analysis.environment_recipe(folder, "base:2") != analysis.environment_recipe(folder, "base:1")
 
 
+def test_a_change_of_bench_while_it_is_packed_is_seen(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rounds = []
+
+    def install(root: Path, site: Path, _: object) -> None:
+        shutil.copytree(root / "bench", site / "bench")
+        rounds.append(site)
+        if len(rounds) == 1 or always:
+            (root / "bench/cli.py").write_text(f"edited {len(rounds)}\n")
+
+    monkeypatch.setattr(analysis, "_install_bench", install)
+    always = False
+    assert analysis._snapshot(checkout, "e", checkout / "site", command.run) == analysis.recipe(checkout, "e")
+    assert len(rounds) == 2
+    assert (checkout / "site/bench/cli.py").read_text() == "edited 1\n"
+    always = True
+    with pytest.raises(LabError, match="changed while"):
+        analysis._snapshot(checkout, "e", checkout / "site", command.run)
+
+
 # --- locks -------------------------------------------------------------------------------------------------------
 def pins(lock: Path) -> dict[str, str]:
     return dict(re.findall(r"(?m)^([a-z0-9.-]+)==([^\s;]+)", lock.read_text()))
@@ -225,7 +246,7 @@ def test_a_guest_image_of_another_recipe_is_built_and_kept(cache: Path) -> None:
     run = Docker({guest.TAG: "0" * 64})
     guest.ensure(run)
     assert run.did("docker", "build")
-    assert [path.name for path in cache.iterdir()] == [f"guest-{guest.recipe('base:1')[:12]}.tar"]
+    assert [path.name for path in cache.glob("guest-*")] == [f"guest-{guest.recipe('base:1')[:12]}.tar"]
 
 
 def test_an_emptied_engine_gets_the_guest_image_from_the_cache(cache: Path) -> None:
@@ -247,6 +268,24 @@ def test_a_broken_copy_in_the_cache_is_thrown_away(cache: Path) -> None:
     run = Broken({})
     guest.ensure(run)
     assert run.did("docker", "build")
+
+
+def test_two_at_once_build_an_image_once(cache: Path) -> None:
+    images: dict[str, str] = {}
+
+    class Slow(Docker):
+        def __call__(self, argv: list[str], **options: object) -> str:
+            if argv[:2] == ["docker", "build"]:
+                time.sleep(0.2)
+            return super().__call__(argv, **options)
+
+    runs = [Slow(images), Slow(images)]
+    threads = [threading.Thread(target=guest.ensure, args=(run,)) for run in runs]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [run.did("docker", "build") for run in runs].count(True) == 1
 
 
 def test_an_engine_that_fails_is_not_taken_for_a_missing_image() -> None:

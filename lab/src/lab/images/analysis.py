@@ -28,6 +28,7 @@ ENVIRONMENT = "facility/analysis-environment"
 REPOSITORY = "facility/analysis"
 ENVIRONMENT_INPUTS = ("Dockerfile", "requirements.lock", "c++", "bench")
 BENCH_DOCKERFILE = "bench.Dockerfile"
+BUILDER_LABEL = "facility.stage=builder"
 INDEX_ARGUMENTS = ("PIP_INDEX_URL", "UV_DEFAULT_INDEX")
 MANIFEST_TYPES = "application/vnd.docker.distribution.manifest.v2+json, application/vnd.oci.image.manifest.v1+json"
 
@@ -87,31 +88,51 @@ def ensure(run: Runner = command.run) -> Pushed:
     """
     checkout = paths.checkout()
     environment_hash = environment_recipe(checkout / "images/analysis", base.tag())
-    wanted = recipe(checkout, environment_hash)
-    tag = wanted[:12]
-    pushed = in_registry(REPOSITORY, tag)
+
+    def there() -> Pushed | None:
+        return in_registry(REPOSITORY, recipe(checkout, environment_hash)[:12])
+
+    pushed = there()
     if pushed:
         return pushed
+    with docker.alone("analysis"):
+        return there() or _build(checkout, environment_hash, run)
+
+
+def _build(checkout: Path, environment_hash: str, run: Runner) -> Pushed:
     environment = _environment(checkout, environment_hash, run)
-    image = f"{WRITER}/{REPOSITORY}:{tag}"
     with tempfile.TemporaryDirectory(prefix="analysis-") as folder:
         context = Path(folder)
-        _install_bench(checkout, context / "site", run)
-        if recipe(checkout, environment_hash) != wanted or not _same(context / "site/bench", checkout / "bench"):
-            raise LabError(
-                f"{checkout}/bench changed while it was put into an image.",
-                "Type the same command again when it is at rest.",
-            )
+        wanted = _snapshot(checkout, environment_hash, context / "site", run)
+        image = f"{WRITER}/{REPOSITORY}:{wanted[:12]}"
         shutil.copy(checkout / "images/analysis" / BENCH_DOCKERFILE, context / "Dockerfile")
-        docker.build(
-            image, context, wanted, title=f"image {REPOSITORY}:{tag}", arguments={"ENVIRONMENT": environment}, run=run
-        )
+        docker.build(image, context, wanted, title=f"image {image}", arguments={"ENVIRONMENT": environment}, run=run)
     pushed = _push(image, run)
     console.print(
-        f"{REPOSITORY}:{tag}: {docker.size_mib(image, run):.0f} MiB, {pushed.bytes / 2**20:.0f} MiB in the registry",
+        f"{pushed.repository}:{pushed.tag}: {docker.size_mib(image, run):.0f} MiB, "
+        f"{pushed.bytes / 2**20:.0f} MiB in the registry",
         highlight=False,
     )
     return pushed
+
+
+def _snapshot(checkout: Path, environment_hash: str, site: Path, run: Runner) -> str:
+    """Install bench below `site`; returns the hash that is true of just these files.
+
+    Raises
+    ------
+    LabError
+        when somebody goes on editing bench meanwhile
+    """
+    for _ in range(3):
+        shutil.rmtree(site, ignore_errors=True)
+        wanted = recipe(checkout, environment_hash)
+        _install_bench(checkout, site, run)
+        if recipe(checkout, environment_hash) == wanted and _same(site / "bench", checkout / "bench"):
+            return wanted
+    raise LabError(
+        f"{checkout}/bench changed while it was put into an image.", "Type the same command when it is at rest."
+    )
 
 
 def _environment(checkout: Path, recipe_hash: str, run: Runner) -> str:
@@ -134,6 +155,7 @@ def _environment(checkout: Path, recipe_hash: str, run: Runner) -> str:
         }
         docker.build(image, context, recipe_hash, title=f"image {ENVIRONMENT}", arguments=arguments, run=run)
     _push(image, run)
+    run(["docker", "image", "prune", "--force", f"--filter=label={BUILDER_LABEL}"])
     return image
 
 

@@ -70,11 +70,13 @@ def ensure(run: Runner = command.run) -> str:
     name = tag()
     if docker.recipe_of(name, run) is not None:
         return name
-    tarball = paths.cache() / "images" / f"base-12-{wanted[:12]}.tar"
-    if not tarball.exists():
-        _make(tarball, sources, run)
-    changes = [f"--change=LABEL {docker.RECIPE_LABEL}={wanted}", f"--change=ENV PATH={SEARCH_PATH}"]
-    run(["docker", "import", *changes, str(tarball), name], title=f"import of {name}")
+    with docker.alone("base"):
+        tarball = paths.cache() / "images" / f"base-12-{wanted[:12]}.tar"
+        if not tarball.exists():
+            _make(tarball, sources, run)
+        if docker.recipe_of(name, run) is None:
+            changes = [f"--change=LABEL {docker.RECIPE_LABEL}={wanted}", f"--change=ENV PATH={SEARCH_PATH}"]
+            run(["docker", "import", *changes, str(tarball), name], title=f"import of {name}")
     return name
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import shutil
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from lab import command, paths
+from lab.console import step
 from lab.errors import LabError
 
 RECIPE_LABEL = "facility.recipe"
@@ -64,6 +67,23 @@ def ca_bundle() -> Path:
 def from_environment(names: Iterable[str]) -> dict[str, str]:
     """Those of the variables that are set."""
     return {name: os.environ[name] for name in names if os.environ.get(name)}
+
+
+@contextmanager
+def alone(name: str) -> Iterator[None]:
+    """Hold the lock of an image's name; who comes second waits, and then finds the image made.
+
+    The kernel releases the lock with the process, however that ends.
+    """
+    folder = paths.cache() / "images"
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / f".{name}.lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            with step(f"another process makes the {name} image; this one waits for it"):
+                fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def build(

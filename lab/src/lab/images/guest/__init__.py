@@ -27,11 +27,17 @@ def ensure(run: Runner = command.run) -> str:
     A copy in the cache serves an engine that lost its images: loading it takes a seventh of the time of building it.
     """
     wanted = recipe(base.tag())
-    if docker.recipe_of(TAG, run) == wanted or docker.load(TAG, NAME, wanted, run):
+    if docker.recipe_of(TAG, run) == wanted:
         return TAG
+    with docker.alone(NAME):
+        if docker.recipe_of(TAG, run) != wanted and not docker.load(TAG, NAME, wanted, run):
+            _build(wanted, run)
+    return TAG
+
+
+def _build(wanted: str, run: Runner) -> None:
     with tempfile.TemporaryDirectory(prefix="guest-") as name:
         docker.copy_into(Path(name), *(CONTEXT / part for part in ("Dockerfile", "build", "files")))
         docker.build(TAG, Path(name), wanted, title=f"image {TAG}", arguments={"BASE": base.ensure(run)}, run=run)
     docker.save(TAG, NAME, wanted, run)
     console.print(f"{TAG}: {docker.size_mib(TAG, run):.0f} MiB (shaped like Rocky Linux 8.6, not Rocky)")
-    return TAG
