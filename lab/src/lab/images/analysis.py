@@ -18,12 +18,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lab import command, paths
+from lab.artifacts.mirror import WRITER_PORT
 from lab.console import console
 from lab.errors import LabError
 from lab.images import base, docker
 from lab.images.docker import Runner
 
-WRITER = "127.0.0.1:5055"
+WRITER = f"127.0.0.1:{WRITER_PORT}"
 ENVIRONMENT = "facility/analysis-environment"
 REPOSITORY = "facility/analysis"
 ENVIRONMENT_INPUTS = ("Dockerfile", "requirements.lock", "c++", "bench")
