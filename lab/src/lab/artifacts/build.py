@@ -1,0 +1,180 @@
+"""How one artefact is made: fetched from upstream where that answers and its sum is known, else built."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from lab import command
+from lab.artifacts import debian, fetch, files, golang, oci, table
+from lab.artifacts.fetch import Show
+from lab.artifacts.manifest import Artifact
+from lab.artifacts.store import Record, Store
+from lab.artifacts.table import Program, Wanted
+from lab.errors import LabError
+
+Runner = Callable[..., str]
+
+# raised when the code of this folder makes something else from the same tables
+FORMAT = 1
+
+
+@dataclass
+class Workshop:
+    """What the making of artefacts needs.
+
+    Attributes
+    ----------
+    kubernetes : the version they are for
+    reachable : upstream's hosts, and whether they answer
+    check_guest : tells what programs in a folder need and the guest image lacks
+    """
+
+    store: Store
+    kubernetes: str
+    reachable: Mapping[str, bool]
+    check_guest: Callable[[Path], str]
+    run: Runner = command.run
+
+    def from_upstream(self, wanted: Wanted) -> bool:
+        return bool(wanted.sha256) and self.reachable.get(upstream_host(wanted), False)
+
+    def program(self, wanted: Wanted) -> Program | None:
+        return table.program(wanted.program, self.kubernetes) if wanted.program else None
+
+    def recipe(self, wanted: Wanted) -> str:
+        """A hash over all that an artefact is made from when it is built here."""
+        parts: list[object] = [FORMAT, wanted.path, wanted.sha256, dict(wanted.entry)]
+        if program := self.program(wanted):
+            parts.append(golang.recipe(program))
+        if base := wanted.entry.get("base"):
+            parts.append(table.load("layers")[base])
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+    def make(self, wanted: Wanted, show: Show) -> Artifact:
+        """Make an artefact, put it into the mirror and record it."""
+        if wanted.kind == "image":
+            artifact = self._image(wanted, show)
+        elif self.from_upstream(wanted):
+            url = f"https://{wanted.path}"
+            fetch.download(url, self.store.file(wanted.path), wanted.sha256, show)
+            artifact = self._file(wanted, "upstream", url)
+        else:
+            artifact = self._file(wanted, "built", self._build(wanted, self.store.file(wanted.path), show))
+        self.store.remember(wanted.key, Record(artifact, self.recipe(wanted)))
+        return artifact
+
+    # --- files ---------------------------------------------------------------------------------------------------
+    def _file(self, wanted: Wanted, origin: str, how: str) -> Artifact:
+        path = self.store.file(wanted.path)
+        if also := wanted.entry.get("also"):
+            _link(path, self.store.file(also.format(version=wanted.version)))
+        size = path.stat().st_size
+        return Artifact(wanted.name, wanted.version, wanted.kind, wanted.path, files.sha256(path), size, origin, how)
+
+    def _build(self, wanted: Wanted, target: Path, show: Show) -> str:
+        if "debian" in wanted.entry:
+            return self._repack(wanted, target, show)
+        folder, how = self._programs(wanted)
+        if "archive" in wanted.entry:
+            names = sorted(item.name for item in folder.iterdir())
+            chosen = names if wanted.entry["archive"] == ["*"] else wanted.entry["archive"]
+            files.tgz(target, [files.Member(name, folder / name) for name in chosen])
+        else:
+            name = wanted.name
+            with files.whole(target, 0o755) as part:
+                shutil.copyfile(folder / name, part)
+        return how
+
+    def _repack(self, wanted: Wanted, target: Path, show: Show) -> str:
+        packages = sorted({source.partition(":")[0] for source in wanted.entry["debian"].values()})
+        show(f"Debian's {', '.join(packages)}")
+        with tempfile.TemporaryDirectory(prefix="facility-") as name:
+            work = Path(name)
+            members = debian.programs(wanted.entry["debian"], wanted.version, work, self.run)
+            show("what the guest lacks for them")
+            if missing := self.check_guest(work):
+                raise LabError(
+                    f"{wanted.name} {wanted.version}: Debian's programs need libraries that the guest image lacks: "
+                    f"{missing}.",
+                    "Add them to lab/src/lab/images/guest/Dockerfile.",
+                )
+            show("packing")
+            files.tgz(target, members)
+            versions = ", ".join(f"{item} {debian.version(debian.package(item), self.run)}" for item in packages)
+        return f"Debian's {versions}"
+
+    def _programs(self, wanted: Wanted) -> tuple[Path, str]:
+        program = self.program(wanted)
+        if program is None:
+            raise LabError(
+                f"{wanted.name} {wanted.version}: upstream cannot be used and the tables say no other way.",
+                "See lab/src/lab/artifacts/table/.",
+            )
+        folder = golang.ensure(program, f"{program.name} {program.version} from Go modules", self.run)
+        less = f", without {program.without['package']}" if program.without else ""
+        return folder, f"Go modules of {program.folder}/go.sum{less}"
+
+    # --- images --------------------------------------------------------------------------------------------------
+    def _image(self, wanted: Wanted, show: Show) -> Artifact:
+        repository, _, tag = wanted.path.rpartition(":")
+        if self.from_upstream(wanted):
+            upstream = oci.Upstream(wanted.entry["upstream"])
+            sha256, size = upstream.copy(wanted.sha256, self.store.registry, repository, tag, show)
+            origin, how = "upstream", f"{wanted.entry['upstream']}@sha256:{wanted.sha256}"
+        else:
+            folder, how = self._programs(wanted)
+            show("layers")
+            with tempfile.TemporaryDirectory(prefix="facility-") as name:
+                layers = self._layers(wanted, folder, Path(name))
+                entry = wanted.entry.get("entrypoint", [])
+                sha256, size = self.store.registry.push(repository, tag, layers, oci.config(layers, entry))
+            origin = "built"
+            if "base" in wanted.entry:
+                how += f", and Debian's packages of layer {wanted.entry['base']}"
+        return Artifact(wanted.name, wanted.version, "image", wanted.path, sha256, size, origin, how)
+
+    def _layers(self, wanted: Wanted, folder: Path, work: Path) -> Sequence[oci.Layer]:
+        members = [files.Member(path, folder / name) for path, name in wanted.entry["files"].items()]
+        own = oci.layer(work / "own.tar", members)
+        base = wanted.entry.get("base")
+        return [own] if not base else [base_layer(base, work, self.run), own]
+
+
+def upstream_host(wanted: Wanted) -> str:
+    return str(wanted.entry.get("upstream") or wanted.path).partition("/")[0]
+
+
+def base_layer(name: str, work: Path, run: Runner) -> oci.Layer:
+    """A layer of Debian's packages that several images share; the same packages make the same layer."""
+    entry = table.load("layers")[name]
+    root = work / "root"
+    root.mkdir()
+    debian.unpack([debian.package(item, run) for item in entry["debian"]], root, run)
+    for path in entry["drop"]:
+        shutil.rmtree(root / path, ignore_errors=True)
+    for applet in entry["shell"]:
+        place = root / "usr/bin" / applet
+        if not place.exists():
+            place.symlink_to("busybox")
+    for link, target in entry["links"].items():
+        (root / link).unlink(missing_ok=True)
+        (root / link).symlink_to(target)
+    # what programs on the node's network expect to be there
+    for folder in ("etc", "run", "var/run", "tmp", "proc", "sys", "dev", "root"):
+        (root / folder).mkdir(parents=True, exist_ok=True)
+    (root / "etc/passwd").write_text("root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n")
+    (root / "etc/group").write_text("root:x:0:\nnogroup:x:65534:\n")
+    return oci.layer(work / "base.tar", files.tree(root))
+
+
+def _link(path: Path, other: Path) -> None:
+    """A second name for a file."""
+    other.parent.mkdir(parents=True, exist_ok=True)
+    with files.whole(other, path.stat().st_mode & 0o777) as part:
+        part.hardlink_to(path)

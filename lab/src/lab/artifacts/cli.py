@@ -1,0 +1,118 @@
+"""`lab artifacts`: fill the mirror, start it, and say what is in it and where that came from."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from lab import paths
+from lab.artifacts import manifest, mirror, plan, rpms, table
+from lab.artifacts.build import Workshop
+from lab.artifacts.manifest import Artifact
+from lab.artifacts.oci import Registry
+from lab.artifacts.plan import Line
+from lab.artifacts.store import Store
+from lab.console import console
+from lab.errors import LabError
+
+app = typer.Typer(
+    help="Fill the mirror that nodes fetch from: downloaded where upstream can be reached, else built.",
+    add_completion=False,
+)
+ANALYSIS = "analysis"
+
+
+@app.callback(invoke_without_command=True)
+def artifacts(
+    kubernetes: Annotated[str, typer.Option(help="the version that everything else is chosen for")] = table.DEFAULT,
+    only: Annotated[
+        list[str] | None, typer.Option(help="make this artefact alone (may be repeated), e.g. kubelet, rpm, analysis")
+    ] = None,
+) -> None:
+    """Fill the mirror for a Kubernetes version and start it. What is there already is checked, not made again."""
+    started = time.monotonic()
+    wanted = table.wanted(kubernetes)
+    names = [item.name for item in wanted] + [rpms.NAME, ANALYSIS]
+    chosen = set(only or names)
+    if unknown := sorted(chosen - set(names)):
+        raise LabError(f"--only {', '.join(unknown)}: not in the tables.", f"There are: {', '.join(sorted(names))}.")
+    with plan.exclusive(mirror.root()):
+        where = mirror.start()
+        store = Store(mirror.root(), Registry(where.writer_url))
+        lines = fill(store, kubernetes, [item for item in wanted if item.name in chosen], rpms.NAME in chosen)
+        if ANALYSIS in chosen:
+            lines.append(_analysis())
+        _write(store, [line.artifact for line in lines], complete=only is None)
+    _report(lines, where, time.monotonic() - started)
+
+
+def fill(store: Store, kubernetes: str, wanted: list[table.Wanted], packages: bool) -> list[Line]:
+    """Make what is missing of the wanted artefacts; returns a line for each."""
+    shop = Workshop(store, kubernetes, {}, rpms.missing_in_guest)
+    there = {item.key: plan.current(shop, item) for item in wanted}
+    lines = [Line(found, "cached") for found in there.values() if found]
+    missing = [item for item in wanted if there[item.key] is None]
+    if missing:
+        shop.reachable = plan.reachable(missing)
+    todo = plan.steps(shop, missing)
+    if packages:
+        repository = rpms.current(store)
+        lines += [Line(item, "cached") for item in repository]
+        if not repository:
+            # early: it needs the network most and the processor least
+            usual = rpms.usual_seconds()
+            todo.insert(0, plan.Step(rpms.TITLE, usual, lambda show: rpms.make(store, show, shop.run)))
+    plan.run(todo, store.root / "durations.json", lambda *made: lines.append(Line(*made)))
+    return lines
+
+
+def _analysis() -> Line:
+    from lab.images import analysis
+
+    started = time.monotonic()
+    before = {item.sha256 for item in _known(paths.site() / "artifacts.json")}
+    artifact = Artifact(**analysis.ensure().artifact())  # type: ignore[arg-type]
+    if artifact.sha256 in before:
+        return Line(artifact, "cached")
+    return Line(artifact, artifact.origin, time.monotonic() - started)
+
+
+def _known(path: Path) -> list[Artifact]:
+    try:
+        return manifest.read(path)
+    except LabError:
+        return []
+
+
+def _write(store: Store, artifacts: list[Artifact], *, complete: bool) -> None:
+    """Write both manifests; with --only the others stay as they were."""
+    public, own = store.root / "files/manifest.json", paths.site() / "artifacts.json"
+    kept = [] if complete else _known(public)
+    names = {(item.kind, item.name) for item in artifacts}
+    every = [item for item in kept if (item.kind, item.name) not in names] + artifacts
+    manifest.write(public, every)
+    manifest.write(own, every)
+
+
+def _report(lines: list[Line], where: mirror.Addresses, seconds: float) -> None:
+    result = Table(title="Artefacts", title_justify="left")
+    for title in ("name", "version", "kind", "way"):
+        result.add_column(title)
+    result.add_column("s", justify="right")
+    result.add_column("MiB", justify="right")
+    result.add_column("sha256")
+    for line in sorted(lines, key=lambda line: (manifest.KINDS.index(line.artifact.kind), line.artifact.name)):
+        item = line.artifact
+        way = line.way if line.way == item.origin else f"{line.way} ({item.origin})"
+        took = "" if line.seconds is None else f"{line.seconds:.1f}"
+        result.add_row(
+            item.name, item.version, item.kind, way, took, f"{item.bytes / 2**20:.1f}", item.sha256[:12]
+        )
+    console.print(result)
+    made = sum(line.way != "cached" for line in lines)
+    said = f"{made} of {len(lines)} artefacts made" if made else f"All {len(lines)} artefacts were there and are whole"
+    console.print(f"{said}, in {seconds:.1f} s. Files: {where.files_url}/, images: {where.registry}/", highlight=False)

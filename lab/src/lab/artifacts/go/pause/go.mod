@@ -1,0 +1,3 @@
+module facility/artifacts/pause
+
+go 1.26

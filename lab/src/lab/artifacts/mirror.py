@@ -1,0 +1,277 @@
+"""The mirror as processes: a web server for files and one registry, twice (to write on loopback, to read for guests).
+
+They outlive the command that started them. A process is found by its command line, which names this lab's state or
+cache: a killed `start` may have started one and never written its number down.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from lab import paths, processes, settings
+from lab.artifacts import debian, files
+from lab.console import console
+from lab.errors import LabError
+
+START_S = 15
+FILES_PORT, REGISTRY_PORT, WRITER_PORT = 8080, 5000, 5055
+
+
+@dataclass(frozen=True)
+class Addresses:
+    """Where a mirror is had.
+
+    Attributes
+    ----------
+    host : address on the external network, for guests
+    network : the external network, whose addresses are this machine's own
+    """
+
+    host: str
+    network: str
+    files_port: int = FILES_PORT
+    registry_port: int = REGISTRY_PORT
+    writer_port: int = WRITER_PORT
+
+    @property
+    def files_url(self) -> str:
+        return f"http://{self.host}:{self.files_port}"
+
+    @property
+    def registry(self) -> str:
+        return f"{self.host}:{self.registry_port}"
+
+    @property
+    def writer_url(self) -> str:
+        return f"http://127.0.0.1:{self.writer_port}"
+
+
+@dataclass(frozen=True)
+class Service:
+    """One process of the mirror.
+
+    Attributes
+    ----------
+    argv : its command line, which no other process has
+    """
+
+    name: str
+    argv: tuple[str, ...]
+    host: str
+    port: int
+
+
+def root() -> Path:
+    """The folder of what is served."""
+    return paths.cache() / "mirror"
+
+
+def file_root() -> Path:
+    return root() / "files"
+
+
+def addresses() -> Addresses:
+    """Those of this lab; a second lab on the machine (LAB_NAME, LAB_PORT_BASE, LAB_EXTERNAL_CIDR) has others."""
+    lab = settings.from_environment()
+    base = lab.port_base
+    return Addresses(lab.mirror, lab.external_cidr, FILES_PORT + base, REGISTRY_PORT + base, WRITER_PORT + base)
+
+
+def _folder() -> Path:
+    return paths.private(paths.state() / "mirror")
+
+
+def services(where: Addresses) -> list[Service]:
+    registry = str(_registry_program())
+    folder = _folder()
+    return [
+        Service(
+            "files",
+            (sys.executable, "-m", "lab.artifacts.server", f"--root={file_root()}")
+            + (f"--bind={where.host}", f"--port={where.files_port}"),
+            where.host,
+            where.files_port,
+        ),
+        Service(
+            "registry (write)", (registry, "serve", f"{folder}/write.json"), "127.0.0.1", where.writer_port
+        ),
+        Service("registry", (registry, "serve", f"{folder}/read.json"), where.host, where.registry_port),
+    ]
+
+
+def _registry_program() -> Path:
+    return root() / "bin/docker-registry"
+
+
+def _find(service: Service) -> processes.Process | None:
+    """The process of a service; the interpreter's own name may differ from how it was called."""
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            argv = tuple(entry.joinpath("cmdline").read_bytes().decode(errors="replace").rstrip("\0").split("\0"))
+        except OSError:
+            continue
+        if argv[1:] == service.argv[1:] and (ticks := processes.start_ticks(int(entry.name))):
+            return processes.Process(int(entry.name), ticks, argv)
+    return None
+
+
+def _answers(service: Service) -> bool:
+    try:
+        socket.create_connection((service.host, service.port), 1).close()
+    except OSError:
+        return False
+    return True
+
+
+# --- start and stop ----------------------------------------------------------------------------------------------
+@contextmanager
+def _one_at_a_time() -> Iterator[None]:
+    with (_folder() / "lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def start(where: Addresses | None = None) -> Addresses:
+    """The mirror, answering: what runs stays, what does not is started.
+
+    Raises
+    ------
+    LabError
+        when a port is taken or a process ends at once, with its last lines
+    """
+    where = where or addresses()
+    with _one_at_a_time():
+        _install_registry()
+        file_root().mkdir(parents=True, exist_ok=True)
+        _route(where)
+        changed = _configure(where)
+        for service in services(where):
+            running = _find(service)
+            if running and service.name in changed:
+                processes.end([running])
+                running = None
+            if not running:
+                _launch(service)
+                console.print(f"mirror: {service.name} serves on {service.host}:{service.port}", highlight=False)
+    return where
+
+
+def stop(where: Addresses | None = None) -> None:
+    """End the mirror's processes; the files stay. The route to its address belongs to the cloud."""
+    with _one_at_a_time():
+        running = [process for service in services(where or addresses()) if (process := _find(service))]
+        processes.end(running)
+
+
+def status(where: Addresses | None = None) -> dict[str, bool]:
+    """Service → whether it runs and answers."""
+    return {service.name: bool(_find(service)) and _answers(service) for service in services(where or addresses())}
+
+
+def _launch(service: Service) -> None:
+    if _answers(service):
+        raise LabError(
+            f"Port {service.port} of {service.host} is taken by {_holder(service.port)}: the mirror's {service.name} "
+            "cannot start there.",
+            "End that program, or give this lab other ports (LAB_PORT_BASE); then type the same command again.",
+        )
+    log = _folder() / f"{service.name.replace(' ', '-').strip('()')}.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            service.argv, cwd=_folder(), stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
+        )
+    deadline = time.monotonic() + START_S
+    while not _answers(service):
+        if process.poll() is not None or time.monotonic() > deadline:
+            process.kill()
+            process.wait()
+            tail = "\n".join(log.read_text(errors="replace").splitlines()[-8:])
+            raise LabError(
+                f"The mirror's {service.name} did not start on {service.host}:{service.port}:\n{tail}",
+                f"Its output is in {log}; after mending the cause, type the same command again.",
+            )
+        time.sleep(0.05)
+
+
+def _holder(port: int) -> str:
+    """Who listens on a port, for people."""
+    run = subprocess.run(["ss", "-Hltnp", f"sport = :{port}"], capture_output=True, text=True)
+    _, _, users = run.stdout.partition("users:")
+    return users.strip("() \n").replace('"', "") or "another program"
+
+
+def _route(where: Addresses) -> None:
+    """Make the mirror's address one of this machine's, as the cloud does for the whole external network."""
+    found = subprocess.run(["ip", "route", "get", where.host], capture_output=True, text=True)
+    if found.stdout.startswith("local "):
+        return
+    made = subprocess.run(
+        ["ip", "route", "replace", "local", where.network, "dev", "lo"], capture_output=True, text=True
+    )
+    if made.returncode:
+        raise LabError(
+            f"The mirror's address {where.host} cannot be made one of this machine: {made.stderr.strip()}",
+            "Type the same command as root.",
+        )
+
+
+# --- the registry ------------------------------------------------------------------------------------------------
+def _install_registry() -> None:
+    """Debian's docker-registry, taken out of its package: nothing is installed on the machine."""
+    program = _registry_program()
+    if program.exists():
+        return
+    work = root() / ".registry"
+    shutil.rmtree(work, ignore_errors=True)
+    try:
+        debian.unpack([debian.package("docker-registry")], work)
+        with files.whole(program, 0o755) as part:
+            shutil.copyfile(work / "usr/bin/docker-registry", part)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def _configure(where: Addresses) -> set[str]:
+    """Write the registries' settings; returns the services whose settings changed."""
+    storage = root() / "registry"
+    storage.mkdir(parents=True, exist_ok=True)
+    secret = _folder() / "secret"
+    if not secret.exists():
+        paths.write_private(secret, secrets.token_hex())
+    write = _settings(storage, f"127.0.0.1:{where.writer_port}", secret.read_text(), readonly=False)
+    read = _settings(storage, where.registry, secret.read_text(), readonly=True)
+    changed = set()
+    for name, service, text in (("write", "registry (write)", write), ("read", "registry", read)):
+        path = _folder() / f"{name}.json"
+        if not path.exists() or path.read_text() != text:
+            paths.write_private(path, text)
+            changed.add(service)
+    return changed
+
+
+def _settings(storage: Path, address: str, secret: str, *, readonly: bool) -> str:
+    """A registry's configuration; YAML contains JSON."""
+    return json.dumps(
+        {
+            "version": "0.1",
+            "log": {"level": "warn", "accesslog": {"disabled": True}},
+            "storage": {
+                "filesystem": {"rootdirectory": str(storage)},
+                "delete": {"enabled": not readonly},
+                "maintenance": {"readonly": {"enabled": readonly}},
+            },
+            "http": {"addr": address, "secret": secret},
+        },
+        indent=1,
+    )

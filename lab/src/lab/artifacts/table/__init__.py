@@ -1,0 +1,127 @@
+"""What is wanted for a Kubernetes version: the tables of this folder, read."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from lab.errors import LabError
+
+FOLDER = Path(__file__).parent
+DEFAULT = "1.26.3"
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """One artefact of the tables, for one version.
+
+    Attributes
+    ----------
+    kind : binary, provider or image
+    path : below the mirror's root; for an image repository:tag
+    sha256 : of upstream's file, or of upstream's list of platforms of the image; empty when it is not known
+    entry : the table's entry, for whoever builds it
+    """
+
+    name: str
+    version: str
+    kind: str
+    path: str
+    sha256: str
+    entry: Mapping[str, Any] = field(compare=False)
+
+    @property
+    def program(self) -> str | None:
+        """The Go program that it is built from."""
+        return self.entry.get("program")
+
+    @property
+    def seconds(self) -> float:
+        """What it usually takes, beside its Go program."""
+        return float(self.entry.get("seconds", 2))
+
+    @property
+    def key(self) -> str:
+        return f"{self.kind}-{self.name}-{self.version}"
+
+
+@dataclass(frozen=True)
+class Program:
+    """Programs that are built together from one Go module.
+
+    Attributes
+    ----------
+    packages : name of the program → Go package; "*" stands for all that tools.go names
+    variables : Go variables that the linker sets
+    without : module, package and file importing it: what is left out of the build
+    seconds : what it took with empty caches
+    """
+
+    name: str
+    version: str
+    folder: str
+    packages: Mapping[str, str]
+    variables: Mapping[str, str]
+    without: Mapping[str, str]
+    seconds: float
+
+
+def load(name: str, folder: Path = FOLDER) -> dict[str, Any]:
+    return tomllib.loads((folder / f"{name}.toml").read_text())
+
+
+def versions() -> dict[str, dict[str, str]]:
+    return load("versions")
+
+
+def parts(kubernetes: str) -> dict[str, str]:
+    """Part → version, for a Kubernetes version.
+
+    Raises
+    ------
+    LabError
+        naming the versions there are
+    """
+    known = versions()
+    if kubernetes not in known:
+        raise LabError(
+            f"--kubernetes {kubernetes}: the tables have no entry for this version.",
+            f"There are: {', '.join(known)}. docs/artifacts.md says how one is added.",
+        )
+    return known[kubernetes]
+
+
+def wanted(kubernetes: str) -> list[Wanted]:
+    """All files and images for a Kubernetes version; packages are a repository of their own (see rpms)."""
+    by_part = parts(kubernetes)
+    result = []
+    for name, entry in load("binaries").items():
+        version = by_part[entry["part"]]
+        path = entry["path"].format(version=version)
+        kind = entry.get("kind", "binary")
+        result.append(Wanted(name, version, kind, path, entry.get("sha256", {}).get(version, ""), entry))
+    for name, entry in load("images").items():
+        version = by_part[entry["part"]]
+        path = f"{entry['repository']}:{entry['tag'].format(version=version)}"
+        result.append(Wanted(name, version, "image", path, entry.get("digest", {}).get(version, ""), entry))
+    return result
+
+
+def program(name: str, kubernetes: str) -> Program:
+    """How a Go program is built for a Kubernetes version."""
+    entry = load("programs")[name]
+    version = parts(kubernetes)[entry["part"]]
+    numbers = (version.split(".") + ["", ""])[:2]
+    names = {"version": version, "major": numbers[0], "minor": numbers[1]}
+    return Program(
+        name,
+        version,
+        entry.get("folder", name).format(**names),
+        entry["packages"],
+        {key: value.format(**names) for key, value in entry.get("variables", {}).items()},
+        entry.get("without", {}),
+        float(entry["seconds"]),
+    )
