@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import traceback
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -18,6 +19,7 @@ from ..measure.phases import Phases
 from ..run import measure
 from ..terminal import Terminal
 from ..workloads import WORKLOADS
+from .compat import accept_old_clusters, wait_for_names
 from .dask import NODE_VARIABLE, Dask
 from .envelope import Envelope, Failure, to_lines
 from .infn import InfnDask
@@ -175,6 +177,8 @@ def kube_cluster(spec: JobSpec) -> Callable[[ExitStack], Any]:
     def connect(stack: ExitStack) -> Any:
         operator: Any = importlib.import_module("dask_kubernetes.operator")
         distributed: Any = importlib.import_module("distributed")
+        accept_old_clusters()
+        wait_for_names()
         try:
             cluster = stack.enter_context(
                 operator.KubeCluster(
@@ -205,6 +209,8 @@ def run_job(spec: JobSpec, terminal: Terminal) -> Envelope:
         engine = (InfnDask if spec.infn else Dask)("dask-kubernetes", kube_cluster(spec), spec.workers)
         return Envelope(measurement=measure(job, engine, spec.repeats, spec.replicas, terminal, Phases()))
     except BenchError as error:
+        # The command shows the sentence; the Job's log keeps where it comes from.
+        traceback.print_exception(error.__cause__ or error)
         return Envelope(failure=Failure.of(error))
 
 

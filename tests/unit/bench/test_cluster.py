@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import importlib
 import json
 import subprocess
 import sys
@@ -14,6 +16,7 @@ from bench_inputs import WORKLOAD
 
 from bench.datasets import staging
 from bench.datasets.files import sha256
+from bench.engines.compat import accept_old_clusters, wait_for_names, with_singular_names
 from bench.engines.envelope import Envelope, Failure, from_lines, to_lines
 from bench.engines.incluster import JobFile, JobSpec, cluster_spec
 from bench.engines.kubernetes import analysis_nodes, default_workers, job_manifest
@@ -93,6 +96,23 @@ def test_a_job_that_nobody_waits_for_ends_and_is_removed() -> None:
     assert spec["backoffLimit"] == 0
     assert spec["activeDeadlineSeconds"] > 0
     assert spec["ttlSecondsAfterFinished"] > 0
+
+
+def test_kinds_of_old_clusters_get_their_names() -> None:
+    old = [{"name": "pods", "singularName": "", "kind": "Pod"}, {"name": "x", "singularName": "ex", "kind": "X"}]
+    assert [each["singularName"] for each in with_singular_names(old)] == ["pod", "ex"]
+
+
+def test_the_libraries_still_have_what_is_mended() -> None:
+    accept_old_clusters()
+    wait_for_names()
+    mended = importlib.import_module("kr8s._api").Api.async_api_resources_uncached
+    patient = importlib.import_module("dask_kubernetes.operator.networking")._is_service_available
+    for function in (mended, patient):
+        assert function.__module__.startswith(("kr8s", "dask_kubernetes"))
+        assert not hasattr(function.__wrapped__, "__wrapped__")
+    address = asyncio.run(patient(host="localhost", port=8786, retries=1))
+    assert address[0][4][1] == 8786
 
 
 def test_default_number_of_workers() -> None:
