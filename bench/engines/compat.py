@@ -1,8 +1,8 @@
 """Make dask-kubernetes, and kr8s on which it stands, work in the clusters that the facility has.
 
-Kubernetes before 1.27 leaves `singularName` empty in what their API says of its built-in kinds; kr8s (0.20, which supports 1.28
-and later) makes the names of its classes of it, no longer finds its own class for pods, and refuses what it gets:
-"Unexpected type <class 'list'> returned from API".
+Kubernetes before 1.27 leaves `singularName` empty in what its API says of its built-in kinds; kr8s (0.20, which
+supports 1.28 and later) makes the names of its classes of it, no longer finds its own class for pods, and refuses what
+it gets: "Unexpected type <class 'list'> returned from API".
 
 dask-kubernetes looks for the scheduler's name for 10 s, then takes itself to be outside of the cluster and asks for a
 port to be forwarded, which a Job has no right to. On a busy node a new name may take longer.
