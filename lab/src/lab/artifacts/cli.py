@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from lab import paths
+from lab import engine, paths
 from lab.artifacts import manifest, mirror, plan, rpms, table
 from lab.artifacts.build import Workshop
 from lab.artifacts.manifest import Artifact
@@ -41,6 +41,8 @@ def artifacts(
     if unknown := sorted(chosen - set(names)):
         raise LabError(f"--only {', '.join(unknown)}: not in the tables.", f"There are: {', '.join(sorted(names))}.")
     with plan.exclusive(mirror.root()):
+        if chosen & {rpms.NAME, ANALYSIS, "docker"}:
+            engine.ensure()
         where = mirror.start()
         store = Store(mirror.root(), Registry(where.writer_url))
         lines = fill(store, kubernetes, [item for item in wanted if item.name in chosen], rpms.NAME in chosen)
@@ -54,18 +56,17 @@ def fill(store: Store, kubernetes: str, wanted: list[table.Wanted], packages: bo
     """Make what is missing of the wanted artefacts; returns a line for each."""
     shop = Workshop(store, kubernetes, {}, rpms.missing_in_guest)
     there = {item.key: plan.current(shop, item) for item in wanted}
-    lines = [Line(found, "cached") for found in there.values() if found]
+    lines = [Line(found) for found in there.values() if found]
     missing = [item for item in wanted if there[item.key] is None]
     if missing:
         shop.reachable = plan.reachable(missing)
     todo = plan.steps(shop, missing)
     if packages:
         repository = rpms.current(store)
-        lines += [Line(item, "cached") for item in repository]
+        lines += [Line(item) for item in repository]
         if not repository:
             # early: it needs the network most and the processor least
-            usual = rpms.usual_seconds()
-            todo.insert(0, plan.Step(rpms.TITLE, usual, lambda show: rpms.make(store, show, shop.run)))
+            todo.insert(0, plan.Step(rpms.TITLE, rpms.SECONDS, lambda show: rpms.make(store, show, shop.run), talks=True))
     plan.run(todo, store.root / "durations.json", lambda *made: lines.append(Line(*made)))
     return lines
 
@@ -77,8 +78,8 @@ def _analysis() -> Line:
     before = {item.sha256 for item in _known(paths.site() / "artifacts.json")}
     artifact = Artifact(**analysis.ensure().artifact())  # type: ignore[arg-type]
     if artifact.sha256 in before:
-        return Line(artifact, "cached")
-    return Line(artifact, artifact.origin, time.monotonic() - started)
+        return Line(artifact)
+    return Line(artifact, time.monotonic() - started)
 
 
 def _known(path: Path) -> list[Artifact]:
@@ -99,20 +100,18 @@ def _write(store: Store, artifacts: list[Artifact], *, complete: bool) -> None:
 
 
 def _report(lines: list[Line], where: mirror.Addresses, seconds: float) -> None:
-    result = Table(title="Artefacts", title_justify="left")
-    for title in ("name", "version", "kind", "way"):
+    result = Table(title="Artefacts", title_justify="left", box=None, pad_edge=False)
+    for title in ("kind", "name", "version", "origin"):
         result.add_column(title)
-    result.add_column("s", justify="right")
+    result.add_column("seconds", justify="right")
     result.add_column("MiB", justify="right")
-    result.add_column("sha256")
+    result.add_column("sha256", no_wrap=True)
     for line in sorted(lines, key=lambda line: (manifest.KINDS.index(line.artifact.kind), line.artifact.name)):
         item = line.artifact
-        way = line.way if line.way == item.origin else f"{line.way} ({item.origin})"
-        took = "" if line.seconds is None else f"{line.seconds:.1f}"
-        result.add_row(
-            item.name, item.version, item.kind, way, took, f"{item.bytes / 2**20:.1f}", item.sha256[:12]
-        )
+        took = "cached" if line.seconds is None else f"{line.seconds:.1f}"
+        size = f"{item.bytes / 2**20:.1f}"
+        result.add_row(item.kind, item.name, item.version, item.origin, took, size, item.sha256[:10])
     console.print(result)
-    made = sum(line.way != "cached" for line in lines)
+    made = sum(line.seconds is not None for line in lines)
     said = f"{made} of {len(lines)} artefacts made" if made else f"All {len(lines)} artefacts were there and are whole"
     console.print(f"{said}, in {seconds:.1f} s. Files: {where.files_url}/, images: {where.registry}/", highlight=False)

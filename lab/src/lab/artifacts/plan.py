@@ -39,10 +39,14 @@ class Step:
 
 @dataclass(frozen=True)
 class Line:
-    """A line of the closing table."""
+    """A line of the closing table.
+
+    Attributes
+    ----------
+    seconds : what its making took; None when it was there
+    """
 
     artifact: Artifact
-    way: str
     seconds: float | None = None
 
 
@@ -118,13 +122,13 @@ def _program(shop: Workshop, program: table.Program) -> Step:
     return Step(name, program.seconds, action, talks=True)
 
 
-def run(todo: Sequence[Step], durations: Path, done: Callable[[Artifact, str, float], None]) -> None:
+def run(todo: Sequence[Step], durations: Path, done: Callable[[Artifact, float], None]) -> None:
     """Make what is to be made, one after the other: a Go build uses all cores by itself.
 
     Parameters
     ----------
     durations : file that keeps what each step took
-    done : told of each artefact: the artefact, its way, seconds
+    done : told of each artefact and its seconds
     """
     took = estimate.read(durations)
     for number, item in enumerate(todo, 1):
@@ -139,7 +143,7 @@ def run(todo: Sequence[Step], durations: Path, done: Callable[[Artifact, str, fl
         seconds = time.monotonic() - started
         estimate.note(durations, item.name, seconds)
         for artifact in made:
-            done(artifact, artifact.origin, seconds)
+            done(artifact, seconds)
 
 
 def reachable(missing: Sequence[Wanted]) -> dict[str, bool]:
