@@ -1,7 +1,7 @@
 """The lab's processes on this machine, found by their arguments.
 
 No pid file: a killed `lab up` may have started a process and not yet have written its number. A process is the lab's
-when it runs from the lab's environment and has an argument below this lab's state folder.
+when it runs from the lab's environment, of this checkout or another, and has an argument below this lab's state folder.
 """
 
 from __future__ import annotations
@@ -60,10 +60,13 @@ def arguments(cmdline: bytes) -> tuple[str, ...]:
 
 
 def belongs(argv: Iterable[str], state: Path, environment: Path) -> bool:
-    """Whether a command line is one of the lab's: its program from the environment, an argument below the state."""
+    """Whether a command line is one of the lab's: its program from the environment, an argument below the state.
+
+    The state belongs to the user, not to a checkout: a lab that was started from another one is the same lab.
+    """
     words = list(argv)
     # the program may come after `setpriv --pdeathsig=KILL`, or an interpreter
-    program = any(word.startswith(f"{environment}/") for word in words[:4])
+    program = any(f"/{environment.name}/" in word for word in words[:4])
     return program and any(word.startswith(f"{state}/") for word in words)
 
 
