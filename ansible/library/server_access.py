@@ -207,8 +207,8 @@ def login(server: Server, ssh_config: str, deadline: float) -> None:
             return
         if any(sign in done.stderr for sign in CHANGED):
             raise AccessError(
-                f"{server.name} ({server.id}), or the way to it, answers with another host key than the one its console "
-                f"showed. ssh says: {last_line(done.stderr)} Look at it with `ssh -F {ssh_config} {server.name}` before "
+                f"{server.name} ({server.id}), or the way to it, answers with another host key than its console "
+                f"showed. ssh says: {last_line(done.stderr)} Look with `ssh -F {ssh_config} {server.name}` before "
                 "trusting it."
             )
         if time.monotonic() > deadline:
