@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,8 +93,7 @@ class Workshop:
     def _repack(self, wanted: Wanted, target: Path, show: Show) -> str:
         packages = sorted({source.partition(":")[0] for source in wanted.entry["debian"].values()})
         show(f"Debian's {', '.join(packages)}")
-        with tempfile.TemporaryDirectory(prefix="facility-") as name:
-            work = Path(name)
+        with self.store.scratch() as work:
             members = debian.programs(wanted.entry["debian"], wanted.version, work, self.run)
             show("what the guest lacks for them")
             if missing := self.check_guest(work):
@@ -125,13 +123,14 @@ class Workshop:
         repository, _, tag = wanted.path.rpartition(":")
         if self.from_upstream(wanted):
             upstream = oci.Upstream(wanted.entry["upstream"])
-            sha256, size = upstream.copy(wanted.sha256, self.store.registry, repository, tag, show)
+            with self.store.scratch() as work:
+                sha256, size = upstream.copy(wanted.sha256, self.store.registry, repository, tag, work, show)
             origin, how = "upstream", f"{wanted.entry['upstream']}@sha256:{wanted.sha256}"
         else:
             folder, how = self._programs(wanted)
             show("layers")
-            with tempfile.TemporaryDirectory(prefix="facility-") as name:
-                layers = self._layers(wanted, folder, Path(name))
+            with self.store.scratch() as work:
+                layers = self._layers(wanted, folder, work)
                 entry = wanted.entry.get("entrypoint", [])
                 sha256, size = self.store.registry.push(repository, tag, layers, oci.config(layers, entry))
             origin = "built"

@@ -24,6 +24,7 @@ app = typer.Typer(
     add_completion=False,
 )
 ANALYSIS = "analysis"
+TITLES = {"binary": "files", "image": "images", "rpm": "packages", "provider": "Terraform's provider"}
 
 
 @app.callback(invoke_without_command=True)
@@ -45,6 +46,7 @@ def artifacts(
             engine.ensure()
         where = mirror.start()
         store = Store(mirror.root(), Registry(where.writer_url))
+        store.sweep()
         lines = fill(store, kubernetes, [item for item in wanted if item.name in chosen], rpms.NAME in chosen)
         if ANALYSIS in chosen:
             lines.append(_analysis())
@@ -66,7 +68,9 @@ def fill(store: Store, kubernetes: str, wanted: list[table.Wanted], packages: bo
         lines += [Line(item) for item in repository]
         if not repository:
             # early: it needs the network most and the processor least
-            todo.insert(0, plan.Step(rpms.TITLE, rpms.SECONDS, lambda show: rpms.make(store, show, shop.run), talks=True))
+            todo.insert(
+                0, plan.Step(rpms.TITLE, rpms.SECONDS, lambda show: rpms.make(store, show, shop.run), talks=True)
+            )
     plan.run(todo, store.root / "durations.json", lambda *made: lines.append(Line(*made)))
     return lines
 
@@ -92,26 +96,31 @@ def _known(path: Path) -> list[Artifact]:
 def _write(store: Store, artifacts: list[Artifact], *, complete: bool) -> None:
     """Write both manifests; with --only the others stay as they were."""
     public, own = store.root / "files/manifest.json", paths.site() / "artifacts.json"
-    kept = [] if complete else _known(public)
     names = {(item.kind, item.name) for item in artifacts}
-    every = [item for item in kept if (item.kind, item.name) not in names] + artifacts
+    kinds = {item.kind for item in artifacts} & {"rpm"}  # made together, so the older ones are gone
+    kept = [] if complete else _known(public)
+    every = [item for item in kept if item.kind not in kinds and (item.kind, item.name) not in names] + artifacts
     manifest.write(public, every)
     manifest.write(own, every)
 
 
 def _report(lines: list[Line], where: mirror.Addresses, seconds: float) -> None:
     result = Table(title="Artefacts", title_justify="left", box=None, pad_edge=False)
-    for title in ("kind", "name", "version", "origin"):
-        result.add_column(title)
-    result.add_column("seconds", justify="right")
-    result.add_column("MiB", justify="right")
+    for title in ("name", "version", "origin"):
+        result.add_column(title, no_wrap=True)
+    for title in ("seconds", "MiB"):
+        result.add_column(title, justify="right")
     result.add_column("sha256", no_wrap=True)
-    for line in sorted(lines, key=lambda line: (manifest.KINDS.index(line.artifact.kind), line.artifact.name)):
-        item = line.artifact
-        took = "cached" if line.seconds is None else f"{line.seconds:.1f}"
-        size = f"{item.bytes / 2**20:.1f}"
-        result.add_row(item.kind, item.name, item.version, item.origin, took, size, item.sha256[:10])
+    for kind in manifest.KINDS:
+        ofkind = sorted((line for line in lines if line.artifact.kind == kind), key=lambda line: line.artifact.name)
+        if ofkind:
+            result.add_row(f"[bold]{TITLES[kind]}")
+        for line in ofkind:
+            item = line.artifact
+            took = "cached" if line.seconds is None else f"{line.seconds:.1f}"
+            size = f"{item.bytes / 2**20:.1f}"
+            result.add_row(f" {item.name}", item.version, item.origin, took, size, item.sha256[:8])
     console.print(result)
     made = sum(line.seconds is not None for line in lines)
     said = f"{made} of {len(lines)} artefacts made" if made else f"All {len(lines)} artefacts were there and are whole"
-    console.print(f"{said}, in {seconds:.1f} s. Files: {where.files_url}/, images: {where.registry}/", highlight=False)
+    console.print(f"{said}, in {seconds:.1f} s.\nFiles: {where.files_url}/  images: {where.registry}/", highlight=False)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import concurrent.futures
 import contextlib
-import os
 import socket
 import urllib.error
 import urllib.request
@@ -18,6 +17,8 @@ from lab.errors import LabError
 PROBE_S = 3
 READ_S = 30
 BLOCK = 1 << 18
+# not files.PART: what was fetched is kept over an interruption
+PARTIAL = ".partial"
 
 Show = Callable[[str], None]
 
@@ -77,7 +78,7 @@ def download(url: str, target: Path, sha256: str, show: Show = lambda _: None, m
         when it cannot be had
     """
     target.parent.mkdir(parents=True, exist_ok=True)
-    part = target.with_name(f".{target.name}.{sha256[:12]}{files.PART}")
+    part = target.with_name(f".{target.name}.{sha256[:12]}{PARTIAL}")
     try:
         _fill(url, part, show)
     except (OSError, EOFError) as error:
@@ -109,7 +110,7 @@ def _fill(url: str, part: Path, show: Show) -> None:
         if reply.status != 206:
             have = 0
         length = int(reply.headers.get("Content-Length") or 0)
-        name = os.path.basename(urlsplit(url).path)  # noqa: PTH119 (a URL's path is no file)
+        name = urlsplit(url).path.rpartition("/")[2]
         done, total = have, have + length
         with part.open("ab" if have else "wb") as file:
             while block := reply.read(BLOCK):

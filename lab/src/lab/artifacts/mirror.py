@@ -95,17 +95,15 @@ def _folder() -> Path:
 def services(where: Addresses) -> list[Service]:
     registry = str(_registry_program())
     folder = _folder()
+    server_options = (f"--root={file_root()}", f"--bind={where.host}", f"--port={where.files_port}")
     return [
         Service(
             "files",
-            (sys.executable, "-m", "lab.artifacts.server", f"--root={file_root()}")
-            + (f"--bind={where.host}", f"--port={where.files_port}"),
+            (sys.executable, "-m", "lab.artifacts.server", *server_options),
             where.host,
             where.files_port,
         ),
-        Service(
-            "registry (write)", (registry, "serve", f"{folder}/write.json"), "127.0.0.1", where.writer_port
-        ),
+        Service("registry (write)", (registry, "serve", f"{folder}/write.json"), "127.0.0.1", where.writer_port),
         Service("registry", (registry, "serve", f"{folder}/read.json"), where.host, where.registry_port),
     ]
 

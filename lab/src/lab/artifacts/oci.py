@@ -6,7 +6,6 @@ import hashlib
 import http.client
 import json
 import re
-import tempfile
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -108,9 +107,7 @@ class Registry:
             "schemaVersion": 2,
             "mediaType": MANIFEST,
             "config": {"mediaType": CONFIG, "size": len(configuration), "digest": f"sha256:{config_sha256}"},
-            "layers": [
-                {"mediaType": LAYER, "size": item.size, "digest": f"sha256:{item.sha256}"} for item in layers
-            ],
+            "layers": [{"mediaType": LAYER, "size": item.size, "digest": f"sha256:{item.sha256}"} for item in layers],
         }
         return self.put(repository, tag, json.dumps(manifest).encode(), MANIFEST), sum(item.size for item in layers)
 
@@ -152,8 +149,9 @@ def _asked(request: urllib.request.Request) -> Iterator[Any]:
         with _here(request, timeout=TIMEOUT_S) as reply:
             yield reply
     except urllib.error.HTTPError as error:
+        said = error.read(300).decode(errors="replace")
         raise LabError(
-            f"{request.get_method()} {request.full_url}: status {error.code} {error.read(300).decode(errors='replace')}",
+            f"{request.get_method()} {request.full_url}: status {error.code} {said}",
             "Look at the registry's log in the lab's state folder (mirror/); then type the same command again.",
         ) from error
     except (OSError, http.client.HTTPException) as error:
@@ -177,33 +175,40 @@ class Upstream:
         self.root = f"{scheme}://{self.host}/v2/{self.repository}"
         self._token = ""
 
-    def copy(self, digest: str, target: Registry, repository: str, tag: str, show: Show) -> tuple[str, int]:
+    def copy(
+        self, digest: str, target: Registry, repository: str, tag: str, work: Path, show: Show = lambda _: None
+    ) -> tuple[str, int]:
         """Copy the amd64 image of the list with this digest; returns the sha256 of its manifest and its bytes.
+
+        Parameters
+        ----------
+        work : folder for one part of it at a time
 
         Raises
         ------
         WrongSum
             when anything on the way is not what its digest says
         """
-        described = json.loads(self._checked("manifests", digest))
-        sha256, raw = digest, b""
-        if described["mediaType"] in LISTS:
-            sha256 = next(
+        raw = self._checked("manifests", digest)
+        described = json.loads(raw)
+        if "manifests" in described:
+            chosen = next(
                 entry["digest"].removeprefix("sha256:")
                 for entry in described["manifests"]
                 if (entry["platform"]["os"], entry["platform"]["architecture"]) == ("linux", "amd64")
             )
-        raw = self._checked("manifests", sha256)
+            raw = self._checked("manifests", chosen)
         image = json.loads(raw)
         parts = [image["config"], *image["layers"]]
-        with tempfile.TemporaryDirectory(prefix="image-") as folder:
-            for number, part in enumerate(parts, 1):
-                show(f"{self.repository}: part {number} of {len(parts)}, {part['size'] / 2**20:.0f} MiB")
-                path = Path(folder) / "blob"
-                self._blob(part["digest"].removeprefix("sha256:"), path)
-                with path.open("rb") as content:
-                    target.blob(repository, part["digest"].removeprefix("sha256:"), content, path.stat().st_size)
-        return target.put(repository, tag, raw, image["mediaType"]), sum(part["size"] for part in image["layers"])
+        for number, part in enumerate(parts, 1):
+            show(f"{self.repository}: part {number} of {len(parts)}, {part['size'] / 2**20:.0f} MiB")
+            sha256 = part["digest"].removeprefix("sha256:")
+            path = work / "blob"
+            self._blob(sha256, path)
+            with path.open("rb") as content:
+                target.blob(repository, sha256, content, path.stat().st_size)
+        media_type = image.get("mediaType", MANIFESTS[1])
+        return target.put(repository, tag, raw, media_type), sum(part["size"] for part in image["layers"])
 
     def _checked(self, kind: str, sha256: str) -> bytes:
         url = f"{self.root}/{kind}/sha256:{sha256}"

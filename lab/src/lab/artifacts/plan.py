@@ -80,10 +80,12 @@ def current(shop: Workshop, wanted: Wanted) -> Artifact | None:
     if record is None:
         return None
     if record.recipe != shop.recipe(wanted):
-        console.print(f"{wanted.name} {wanted.version}: the tables changed, it is made anew", highlight=False)
+        console.print(
+            f"{wanted.name} {wanted.version}: the tables changed, it is made anew", highlight=False, soft_wrap=True
+        )
         return None
     if fault := shop.store.fault(record.artifact):
-        console.print(f"{wanted.name} {wanted.version} {fault}: it is made anew", highlight=False)
+        console.print(f"{wanted.name} {wanted.version} {fault}: it is made anew", highlight=False, soft_wrap=True)
         shop.store.forget(wanted.key)
         return None
     return record.artifact
@@ -151,5 +153,7 @@ def reachable(missing: Sequence[Wanted]) -> dict[str, bool]:
     hosts = {build.upstream_host(wanted) for wanted in missing if wanted.sha256}
     answers = fetch.probe(hosts)
     if silent := sorted(host for host, answer in answers.items() if not answer):
-        console.print(f"not reachable, so what is theirs is built here: {', '.join(silent)}", highlight=False)
+        console.print(
+            f"not reachable, so what is theirs is built here: {', '.join(silent)}", highlight=False, soft_wrap=True
+        )
     return answers

@@ -101,8 +101,17 @@ def missing_in_guest(folder: Path) -> str:
     guest.ensure()
     command_line = "find /check -type f -perm -100 -exec ldd {} + 2>/dev/null | sed -n 's/ *=> not found//p' | sort -u"
     done = subprocess.run(
-        ["docker", "run", "--rm", "--network=none", "--entrypoint=sh", f"--volume={folder}:/check:ro", guest.TAG]
-        + ["-c", command_line],
+        [
+            "docker",
+            "run",
+            "--rm",
+            "--network=none",
+            f"--volume={folder}:/check:ro",
+            guest.TAG,
+            "sh",
+            "-c",
+            command_line,
+        ],
         capture_output=True,
         text=True,
     )

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -81,6 +85,20 @@ class Store:
 
     def blob(self, sha256: str) -> Path:
         return self.root / "registry/docker/registry/v2/blobs/sha256" / sha256[:2] / sha256 / "data"
+
+    @contextmanager
+    def scratch(self) -> Iterator[Path]:
+        """A folder for work in progress; what a killed run leaves there goes with the next `sweep`."""
+        work = self.root / "work"
+        work.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=work) as name:
+            yield Path(name)
+
+    def sweep(self) -> None:
+        """Remove what a killed run left half-made; downloads that can be continued stay."""
+        shutil.rmtree(self.root / "work", ignore_errors=True)
+        for part in (self.root / "files").rglob(f".*{files.PART}"):
+            part.unlink(missing_ok=True)
 
     def _record(self, key: str) -> Path:
         return self.root / "records" / f"{key}.json"

@@ -114,7 +114,7 @@ def program(name: str, kubernetes: str) -> Program:
     """How a Go program is built for a Kubernetes version."""
     entry = load("programs")[name]
     version = parts(kubernetes)[entry["part"]]
-    numbers = (version.split(".") + ["", ""])[:2]
+    numbers = [*version.split("."), "", ""][:2]
     names = {"version": version, "major": numbers[0], "minor": numbers[1]}
     return Program(
         name,

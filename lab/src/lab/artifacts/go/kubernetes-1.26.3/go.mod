@@ -2,9 +2,6 @@ module facility/artifacts/kubernetes
 
 go 1.26
 
-// kubeadm 1.26 puts an IPv4 address into brackets, which newer Go refuses in a URL
-godebug urlstrictcolons=0
-
 require k8s.io/kubernetes v1.26.3
 
 require (

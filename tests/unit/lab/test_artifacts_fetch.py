@@ -1,0 +1,210 @@
+"""Downloads and image copies, against a web server and a registry of this test's own."""
+
+from __future__ import annotations
+
+import hashlib
+import http.server
+import json
+import re
+import threading
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from lab.artifacts import fetch, files, oci, server
+from lab.errors import LabError
+
+
+@pytest.fixture(autouse=True)
+def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+
+
+def serve(handler: Any) -> tuple[http.server.ThreadingHTTPServer, str]:
+    running = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=running.serve_forever, daemon=True).start()
+    return running, f"http://127.0.0.1:{running.server_port}"
+
+
+# --- files -------------------------------------------------------------------------------------------------------
+class Quiet(server.Handler):
+    asked: list[str | None]
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+    def do_GET(self) -> None:
+        Quiet.asked.append(self.headers.get("Range"))
+        super().do_GET()
+
+
+@pytest.fixture
+def web(tmp_path: Path) -> Iterator[tuple[Path, str]]:
+    root = tmp_path / "served"
+    root.mkdir()
+    Quiet.asked = []
+    running, url = serve(partial(Quiet, directory=str(root)))
+    yield root, url
+    running.shutdown()
+
+
+def test_a_download_is_checked_and_gets_its_name(web: tuple[Path, str], tmp_path: Path) -> None:
+    root, url = web
+    content = b"kubelet" * 1000
+    (root / "kubelet").write_bytes(content)
+    target = tmp_path / "mirror/kubelet"
+    fetch.download(f"{url}/kubelet", target, hashlib.sha256(content).hexdigest())
+    assert target.read_bytes() == content
+    assert [path.name for path in target.parent.iterdir()] == ["kubelet"]
+
+
+def test_an_interrupted_download_goes_on_where_it_stopped(web: tuple[Path, str], tmp_path: Path) -> None:
+    root, url = web
+    content = bytes(range(256)) * 100
+    (root / "kubelet").write_bytes(content)
+    wanted = hashlib.sha256(content).hexdigest()
+    target = tmp_path / "kubelet"
+    target.with_name(f".kubelet.{wanted[:12]}.partial").write_bytes(content[:10000])
+    fetch.download(f"{url}/kubelet", target, wanted)
+    assert Quiet.asked == ["bytes=10000-"]
+    assert target.read_bytes() == content
+
+
+def test_a_complete_part_needs_no_byte_more(web: tuple[Path, str], tmp_path: Path) -> None:
+    root, url = web
+    (root / "kubelet").write_bytes(b"whole")
+    wanted = hashlib.sha256(b"whole").hexdigest()
+    target = tmp_path / "kubelet"
+    target.with_name(f".kubelet.{wanted[:12]}.partial").write_bytes(b"whole")
+    fetch.download(f"{url}/kubelet", target, wanted)
+    assert target.read_bytes() == b"whole"
+
+
+def test_a_tampered_download_is_refused_naming_both_sums(web: tuple[Path, str], tmp_path: Path) -> None:
+    root, url = web
+    (root / "kubelet").write_bytes(b"tampered")
+    wanted, found = hashlib.sha256(b"true").hexdigest(), hashlib.sha256(b"tampered").hexdigest()
+    with pytest.raises(fetch.WrongSum) as error:
+        fetch.download(f"{url}/kubelet", tmp_path / "made/kubelet", wanted)
+    assert wanted in str(error.value)
+    assert found in str(error.value)
+    assert list((tmp_path / "made").iterdir()) == []
+
+
+def test_a_file_that_is_not_there_is_an_error_with_its_address(web: tuple[Path, str], tmp_path: Path) -> None:
+    _, url = web
+    with pytest.raises(LabError, match=re.escape(f"{url}/kubelet")):
+        fetch.download(f"{url}/kubelet", tmp_path / "kubelet", "0" * 64)
+
+
+def test_what_is_being_written_and_what_leads_outside_is_not_served(web: tuple[Path, str], tmp_path: Path) -> None:
+    root, url = web
+    (tmp_path / "secret").write_bytes(b"s")
+    (root / "link").symlink_to(tmp_path / "secret")
+    (root / ".kubelet.part").write_bytes(b"half")
+    for name in ("link", ".kubelet.part", "../secret", "%2e%2e/secret"):
+        with pytest.raises(LabError):
+            fetch.download(f"{url}/{name}", tmp_path / "got", hashlib.sha256(b"s").hexdigest())
+
+
+def test_hosts_are_asked_at_once_and_a_silent_one_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fetch, "PROBE_S", 0.2)
+    release = threading.Event()
+
+    def ask(host: str) -> bool:
+        if host == "silent":
+            release.wait(10)
+        if host == "broken":
+            raise OSError
+        return True
+
+    try:
+        assert fetch.probe(["silent", "there", "broken"], ask) == {"silent": False, "there": True, "broken": False}
+    finally:
+        release.set()
+
+
+# --- images ------------------------------------------------------------------------------------------------------
+class FakeRegistry(http.server.BaseHTTPRequestHandler):
+    """As much of a registry as images need: blobs and manifests in a dictionary, sums checked as the real one does."""
+
+    protocol_version = "HTTP/1.1"
+    content: dict[str, tuple[bytes, str]]
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+    def reply(self, status: int, body: bytes = b"", **headers: str) -> None:
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name.replace("_", "-"), value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    def do_GET(self) -> None:
+        found = self.content.get(self.path)
+        if found is None:
+            return self.reply(404)
+        digest = f"sha256:{hashlib.sha256(found[0]).hexdigest()}"
+        return self.reply(200, found[0], Content_Type=found[1], Docker_Content_Digest=digest)
+
+    do_HEAD = do_GET
+
+    def do_POST(self) -> None:
+        self.reply(202, Location=f"{self.path}1?_state=s")
+
+    def do_PUT(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        digest = f"sha256:{hashlib.sha256(body).hexdigest()}"
+        if "/blobs/uploads/" in self.path:
+            if not self.path.endswith(f"digest={digest}"):
+                return self.reply(400)
+            self.content[self.path.partition("uploads/")[0] + digest] = (body, "application/octet-stream")
+        else:
+            kind = self.headers["Content-Type"]
+            self.content[self.path] = (body, kind)
+            self.content[self.path.rpartition("/")[0] + f"/{digest}"] = (body, kind)
+        return self.reply(201)
+
+
+@pytest.fixture
+def registry() -> Iterator[tuple[oci.Registry, dict[str, tuple[bytes, str]]]]:
+    FakeRegistry.content = {}
+    running, url = serve(FakeRegistry)
+    yield oci.Registry(url), FakeRegistry.content
+    running.shutdown()
+
+
+def test_an_image_is_pushed_and_pushing_it_again_gives_the_same_digest(registry: Any, tmp_path: Path) -> None:
+    target, content = registry
+    layer = oci.layer(tmp_path / "layer.tar", [files.Member("etcd", b"etcd")])
+    configuration = oci.config([layer], ["/etcd"])
+    first = target.push("etcd", "3.5", [layer], configuration)
+    assert target.digest("etcd", "3.5") == first[0]
+    assert first == (first[0], layer.size)
+    assert f"/v2/etcd/blobs/sha256:{layer.sha256}" in content
+    assert target.push("etcd", "3.5", [layer], configuration) == first
+    assert target.digest("etcd", "other") is None
+
+
+def test_an_image_is_copied_from_a_list_of_platforms(registry: Any, tmp_path: Path) -> None:
+    target, content = registry
+    layer = oci.layer(tmp_path / "layer.tar", [files.Member("pause", b"pause")])
+    image, _ = target.push("upstream/pause", "3.9", [layer], oci.config([layer], ["/pause"]))
+    entries = [
+        {"digest": f"sha256:{'1' * 64}", "platform": {"os": "linux", "architecture": "arm64"}},
+        {"digest": f"sha256:{image}", "platform": {"os": "linux", "architecture": "amd64"}},
+    ]
+    listed = json.dumps({"schemaVersion": 2, "manifests": entries}).encode()
+    digest = target.put("upstream/pause", "list", listed, oci.LISTS[1])
+    upstream = oci.Upstream(f"{target.url.removeprefix('http://')}/upstream/pause", scheme="http")
+    assert upstream.copy(digest, target, "pause", "3.9", tmp_path) == (image, layer.size)
+    assert target.digest("pause", "3.9") == image
+    # the same with a blob that somebody changed
+    content[f"/v2/upstream/pause/blobs/sha256:{layer.sha256}"] = (b"changed", "")
+    with pytest.raises(fetch.WrongSum, match=layer.sha256):
+        upstream.copy(digest, target, "pause", "3.9", tmp_path)

