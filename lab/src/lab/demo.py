@@ -195,7 +195,9 @@ def main(checkout: Path) -> int:
         **os.environ,
         "PATH": f"{bin_dir}:{os.environ['PATH']}",
         "OS_CLIENT_CONFIG_FILE": str(facility / "clouds.yaml"),
+        # logs are read as they are
         "ANSIBLE_FORCE_COLOR": "0",
+        "TF_CLI_ARGS": "-no-color",
         "PYTHONUNBUFFERED": "1",
     }
     timings: list[Timing] = []
