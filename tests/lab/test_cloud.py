@@ -15,7 +15,7 @@ import pytest
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(300)]
 
 NAME = "cloudtest"
-CIDR, GATEWAY = "10.78.0.0/24", "10.78.0.1"
+CIDR, GATEWAY = "10.176.14.0/24", "10.176.14.1"
 BEGIN, END = "-----BEGIN SSH HOST KEY KEYS-----", "-----END SSH HOST KEY KEYS-----"
 
 
@@ -46,26 +46,14 @@ class Guest:
         block = text[text.index(BEGIN) + len(BEGIN) : text.index(END)]
         return [" ".join(line.split()[:2]) for line in block.splitlines() if line.strip()]
 
-    def ssh(self, command: str, check: bool = True, address: str | None = None) -> subprocess.CompletedProcess[str]:
-        address = address or self.floating
+    def ssh(self, command: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         known = self.folder / f"known_hosts-{self.server.name}"
         if not known.exists():
             known.write_text("".join(f"{self.floating} {key}\n" for key in self.host_keys()))
         options = ["ConnectTimeout=5", "StrictHostKeyChecking=yes", f"UserKnownHostsFile={known}", "BatchMode=yes"]
-        return subprocess.run(
-            [
-                "ssh",
-                "-i",
-                str(self.folder / "key"),
-                *(f"-o{option}" for option in options),
-                f"rocky@{address}",
-                command,
-            ],
-            capture_output=True,
-            text=True,
-            check=check,
-            timeout=60,
-        )
+        arguments = ["-i", str(self.folder / "key"), *(f"-o{option}" for option in options)]
+        argv = ["ssh", *arguments, f"rocky@{self.floating}", command]
+        return subprocess.run(argv, capture_output=True, text=True, check=check, timeout=60)
 
     def says(self, command: str) -> str:
         return self.ssh(command).stdout.strip()
@@ -195,9 +183,8 @@ def test_guest_sees_its_flavor(guests: dict[str, Guest], flavor: str, vcpus: int
     assert guest.says("lscpu | sed -n 's/^CPU(s): *//p'") == str(vcpus)
     assert guest.says("ls -d /sys/devices/system/cpu/cpu[0-9]* | wc -l") == str(vcpus)
     assert guest.says("sed -n 's/^MemTotal: *\\([0-9]*\\) kB/\\1/p' /proc/meminfo") == str(memory_mib * 1024)
-    assert guest.says("cat /sys/fs/cgroup/memory/memory.limit_in_bytes /sys/fs/cgroup/memory.max 2>/dev/null") == str(
-        memory_mib * 2**20
-    )
+    limits = [f"/sys/fs/cgroup/{name}" for name in ("memory/memory.limit_in_bytes", "memory.max")]
+    assert guest.says(f"cat {limits[0]} 2>/dev/null || cat {limits[1]}") == str(memory_mib * 2**20)
 
 
 def test_guest_is_a_machine(guests: dict[str, Guest]):
@@ -250,6 +237,7 @@ def test_guests_reach_each_other_by_both_addresses(guests: dict[str, Guest]):
     one, other = guests["c1.r1"], guests["c2.r4"]
     assert one.opens(other.fixed, 22)
     assert one.opens(other.floating, 22)
+    wait_for("way from a guest to its own floating address", lambda: one.opens(one.floating, 22), 15)
 
 
 def test_security_groups_are_enforced(connection: Any, guests: dict[str, Guest], group: Any):
@@ -308,7 +296,7 @@ def test_volume_keeps_its_content_over_a_reboot(connection: Any, guests: dict[st
     )
     assert guest.says("sudo mount /dev/vdb /mnt && cat /mnt/file && sudo umount /mnt") == "kept"
     connection.compute.delete_volume_attachment(guest.server, volume.id)
-    connection.block_storage.wait_for_status(volume, "available", interval=0.3, wait=30)
+    wait_for("free volume", lambda: connection.block_storage.get_volume(volume.id).status == "available", 30)
     assert guest.ssh("test -b /dev/vdb", check=False).returncode != 0
     loops = subprocess.run(
         ["losetup", "--list", "--noheadings", "--output", "BACK-FILE"], capture_output=True, text=True
@@ -364,12 +352,12 @@ def test_flavor_that_no_hypervisor_holds_is_an_error(connection: Any, network: A
 
 
 def test_quota_is_refused_by_the_api(connection: Any, network: Any):
-    with pytest.raises(openstack.exceptions.HttpException, match="Quota exceeded"):
+    with pytest.raises(openstack.exceptions.HttpException, match="exceeded"):
         connection.compute.create_server(
             name=f"{NAME}-many",
             image_id=connection.image.find_image("rocky-8").id,
             flavor_id=connection.compute.find_flavor("c1.r1").id,
             networks=[{"uuid": network.id}],
-            min_count=1000,
-            max_count=1000,
+            min_count=21,
+            max_count=21,
         )

@@ -121,6 +121,17 @@ def networks(lab: str | None = None) -> list[dict[str, Any]]:
     return request("GET", "/networks", filters=json.dumps({"label": [f"{LABEL}={lab}"]}))
 
 
+def remove_unused_networks(lab: str) -> None:
+    """Remove the networks of a lab that none of its guests is on.
+
+    The engine itself would also remove one that stopped guests are on, which then could not start again.
+    """
+    used = {name for container in containers(lab) for name in container["NetworkSettings"]["Networks"]}
+    for network in networks(lab):
+        if network["Name"] not in used:
+            remove(f"/networks/{network['Id']}")
+
+
 def subnets() -> Iterator[tuple[str, str, str | None]]:
     """Name, subnet and lab of every network of the engine."""
     for network in networks():

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 from neutron.db import models_v2
@@ -21,6 +23,8 @@ from lab.settings import Settings, of_this_process
 LOG = logging.getLogger(__name__)
 GATHER_S = 0.05  # changes come in bunches: one table for all of them
 APPLY_S = 5.0  # how long a floating IP waits to be in the table before its request is answered
+
+HAIRPIN_S = 5.0  # how long after its start a guest may have to wait to reach itself by its floating IP
 
 WATCHED = {
     resources.SECURITY_GROUP_RULE: (events.AFTER_CREATE, events.AFTER_DELETE),
@@ -81,6 +85,18 @@ def _rule(rule: Any) -> nft.Rule:
     )
 
 
+def hairpin(bridges: str) -> None:
+    """Let guests reach themselves by their own floating IPs.
+
+    The kernel bridges a translated frame at once when it goes back to the bridge it came from, and a bridge sends
+    nothing back out of the port it came in by, unless that port is told so. Ports come with each start of a guest.
+    """
+    for mode in Path("/sys/class/net").glob(f"{bridges}*/brif/*/hairpin_mode"):
+        with contextlib.suppress(OSError):  # the guest may be gone by now
+            if mode.read_text().strip() == "0":
+                mode.write_text("1\n")
+
+
 class Firewall:
     """Keeps the table as the database says it should be."""
 
@@ -114,7 +130,10 @@ class Firewall:
     def _work(self) -> None:
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._asked > self._applied)
+                asked = self._changed.wait_for(lambda: self._asked > self._applied, HAIRPIN_S)
+            hairpin(self._settings.bridges)
+            if not asked:
+                continue
             time.sleep(GATHER_S)
             with self._changed:
                 ticket = self._asked

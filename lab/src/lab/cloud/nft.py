@@ -130,6 +130,8 @@ def _jumps(ports: Sequence[Port], ingress: bool) -> str:
 def render(model: Model) -> str:
     """The table as input of `nft -f`: replaces the one there is, all at once."""
     bridge = f'"{model.bridges}*"'
+    # In the output hook a translated packet still has the interface of its first destination, which is lo: guests are
+    # told by their addresses there.
     members: dict[str, list[str]] = {}
     for port in model.ports:
         for group in port.groups:
@@ -165,10 +167,10 @@ chain forward {{
 }}
 chain output {{
   type filter hook output priority filter - 10
-  oifname {bridge} ct state established,related accept
+  ct state established,related accept
   oifname {bridge} meta nfproto ipv6 accept
   oifname {bridge} ct status & dnat == 0 reject with icmp type admin-prohibited
-  oifname {bridge} jump to_guest
+  ip daddr @allowed jump to_guest
 }}
 chain input {{
   type filter hook input priority filter - 10

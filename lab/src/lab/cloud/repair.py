@@ -43,8 +43,7 @@ def guests(settings: Settings, state: Path, show: Callable[[str], None]) -> list
         show(f"restarts {name}")
         docker.request("POST", f"/containers/{identity}/restart", t="10")
         done.append(f"restarted guest {name}: its volumes had been detached")
-    for network in docker.networks(settings.name):
-        docker.remove(f"/networks/{network['Id']}")  # refused for those in use; Nova makes one anew for its first guest
+    docker.remove_unused_networks(settings.name)
     in_use = {disk.path for uuid in known for disk in disks.read(instances / uuid)}
     for device, path in loops.below(state).items():
         if path not in in_use:

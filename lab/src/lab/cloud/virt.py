@@ -29,9 +29,9 @@ LOG = logging.getLogger(__name__)
 STATES = {"running": power_state.RUNNING, "restarting": power_state.RUNNING, "paused": power_state.PAUSED}
 BRIDGE_NAME_LENGTH = 15  # the kernel's limit for names of interfaces
 
-# one daemon for all hypervisors of this process
-network_lock = threading.Lock()
-placement_lock = threading.Lock()
+# All hypervisors of this process share one engine. While a guest is being made, no other may choose its processors,
+# and its network, which counts as unused until then, may not be removed.
+placing = threading.RLock()
 
 
 def _memory_of_machine_mib() -> int:
@@ -109,31 +109,33 @@ class DockerDriver(FakeNode):
         """The Docker network of a port's network, made when this is its first guest."""
         network = vif["network"]
         name = self._network_name(network["id"])
-        with network_lock:
-            if docker.find(f"/networks/{name}") is None:
-                pools = []
-                for subnet in network["subnets"]:
-                    if subnet["version"] == 4:
-                        gateway = (subnet["gateway"] or {}).get("address")
-                        pools.append({"Subnet": subnet["cidr"], **({"Gateway": gateway} if gateway else {})})
-                bridge = f"{self._settings.bridges}{network['id']}"[:BRIDGE_NAME_LENGTH]
-                definition = {
-                    "Name": name,
-                    "CheckDuplicate": True,
-                    "Driver": "bridge",
-                    "Labels": {docker.LABEL: self._settings.name},
-                    "IPAM": {"Config": pools},
-                    "Options": {"com.docker.network.bridge.name": bridge},
-                }
-                try:
-                    docker.request("POST", "/networks/create", definition)
-                except docker.DockerError as error:
-                    raise _readable(error, [pool["Subnet"] for pool in pools]) from error
+        if docker.find(f"/networks/{name}"):
+            return name
+        pools = []
+        for subnet in network["subnets"]:
+            if subnet["version"] == 4:
+                gateway = (subnet["gateway"] or {}).get("address")
+                pools.append({"Subnet": subnet["cidr"], **({"Gateway": gateway} if gateway else {})})
+        definition = {
+            "Name": name,
+            "CheckDuplicate": True,
+            "Driver": "bridge",
+            "Labels": {docker.LABEL: self._settings.name},
+            "IPAM": {"Config": pools},
+            "Options": {
+                "com.docker.network.bridge.name": f"{self._settings.bridges}{network['id']}"[:BRIDGE_NAME_LENGTH]
+            },
+        }
+        docker.remove_unused_networks(self._settings.name)  # one of them may have the same addresses
+        try:
+            docker.request("POST", "/networks/create", definition)
+        except docker.DockerError as error:
+            raise _readable(error, [pool["Subnet"] for pool in pools]) from error
         return name
 
-    def _remove_unused(self, network_info: Any) -> None:
-        for vif in network_info or []:
-            docker.remove(f"/networks/{self._network_name(vif['network']['id'])}")  # refused while in use
+    def _remove_unused(self) -> None:
+        with placing:
+            docker.remove_unused_networks(self._settings.name)
 
     def _endpoint(self, vif: Any) -> dict[str, Any]:
         address = next((ip["address"] for ip in vif.fixed_ips() if ip["version"] == 4), "")
@@ -141,7 +143,8 @@ class DockerDriver(FakeNode):
 
     def attach_interface(self, context: Any, instance: Any, image_meta: Any, vif: Any) -> None:
         body = {"Container": self._name(instance), "EndpointConfig": self._endpoint(vif)}
-        docker.request("POST", f"/networks/{self._network(vif)}/connect", body)
+        with placing:
+            docker.request("POST", f"/networks/{self._network(vif)}/connect", body)
 
     def detach_interface(self, context: Any, instance: Any, vif: Any) -> None:
         try:
@@ -153,7 +156,7 @@ class DockerDriver(FakeNode):
         except docker.DockerError as error:
             if error.status != 404:
                 LOG.warning("%s", error)
-        self._remove_unused([vif])
+        self._remove_unused()
 
     # --- volumes ------------------------------------------------------------------------------------------------
     def default_root_device_name(self, *args: Any) -> str:
@@ -253,8 +256,7 @@ class DockerDriver(FakeNode):
             "lab.server": instance.display_name,
         }
         try:
-            network = self._network(vifs[0]) if vifs else None
-            with placement_lock:  # else two guests that start at once choose the same processors
+            with placing:
                 definition = guest.definition(
                     image=instance.system_metadata.get("image_docker_image") or IMAGE_TAG,
                     hostname=instance.hostname or instance.uuid,
@@ -262,7 +264,7 @@ class DockerDriver(FakeNode):
                     labels=labels,
                     limits=self._limits(instance),
                     binds=self._binds(instance),
-                    network=network,
+                    network=self._network(vifs[0]) if vifs else None,
                     endpoint=self._endpoint(vifs[0]) if vifs else {},
                 )
                 docker.request("POST", "/containers/create", definition, name=self._name(instance))
@@ -294,7 +296,7 @@ class DockerDriver(FakeNode):
             for device in loops.of_file(disk.path):
                 loops.detach(device)
         shutil.rmtree(self._folder(instance), ignore_errors=True)
-        self._remove_unused(network_info)
+        self._remove_unused()
 
     def cleanup(self, *args: Any, **kwargs: Any) -> None:
         """All is done by destroy."""
@@ -387,7 +389,7 @@ class DockerDriver(FakeNode):
 
     def _apply_flavor(self, instance: Any, power_on: bool) -> None:
         views.write(self._folder(instance), instance.flavor.vcpus, instance.flavor.memory_mb)
-        with placement_lock:
+        with placing:
             docker.request("POST", self._path(instance, "update"), self._limits(instance))
         if power_on:
             docker.request("POST", self._path(instance, "start"))
