@@ -112,7 +112,7 @@ def _registry_program() -> Path:
     return root() / "bin/docker-registry"
 
 
-def _find(service: Service) -> processes.Process | None:
+def find(service: Service) -> processes.Process | None:
     """The process of a service; the interpreter's own name may differ from how it was called."""
     for entry in Path("/proc").glob("[0-9]*"):
         try:
@@ -155,7 +155,7 @@ def start(where: Addresses | None = None) -> Addresses:
         _route(where)
         changed = _configure(where)
         for service in services(where):
-            running = _find(service)
+            running = find(service)
             if running and service.name in changed:
                 processes.end([running])
                 running = None
@@ -168,13 +168,13 @@ def start(where: Addresses | None = None) -> Addresses:
 def stop(where: Addresses | None = None) -> None:
     """End the mirror's processes; the files stay. The route to its address belongs to the cloud."""
     with _one_at_a_time():
-        running = [process for service in services(where or addresses()) if (process := _find(service))]
+        running = [process for service in services(where or addresses()) if (process := find(service))]
         processes.end(running)
 
 
 def status(where: Addresses | None = None) -> dict[str, bool]:
     """Service → whether it runs and answers."""
-    return {service.name: bool(_find(service)) and _answers(service) for service in services(where or addresses())}
+    return {service.name: bool(find(service)) and _answers(service) for service in services(where or addresses())}
 
 
 def _launch(service: Service) -> None:
