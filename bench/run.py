@@ -217,7 +217,7 @@ def cpu_shortage(references: Sequence[Pass], distributed: Sequence[Pass]) -> lis
     for each in distributed:
         for worker in each.workers:
             if worker.compute_s:
-                shares.setdefault(f"worker {worker.name}", []).append(worker.cpu_s / worker.compute_s)
+                shares.setdefault(f"worker {worker.name} on {worker.host}", []).append(worker.cpu_s / worker.compute_s)
     return [
         f"{who} had {median(share):.0%} of a processor"
         for who, share in shares.items()
