@@ -1,0 +1,100 @@
+"""The state of each node, looked at from inside over the same inventory."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import testinfra
+from testinfra.host import Host
+
+REPO = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(REPO / "playbooks" / "filter_plugins"))
+from tfvars import from_tfvars  # noqa: E402 (a plugin of the playbooks, found by its folder)
+
+pytestmark = pytest.mark.lab
+
+ORDERED = from_tfvars((REPO / "inventory" / "lab" / "terraform.tfvars").read_text())
+NODES = {f"{ORDERED['facility']}-{key}": set(node["groups"]) for key, node in ORDERED["nodes"].items()}
+FIRST = next(name for name, groups in NODES.items() if "controlplane" in groups)
+
+
+@pytest.fixture(params=sorted(NODES))
+def name(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+@pytest.fixture
+def host(lab: dict[str, str], facility_dir: Path, name: str) -> Host:
+    return testinfra.get_host(f"ssh://{name}", ssh_config=str(facility_dir / "ssh_config"), sudo=True)
+
+
+@pytest.fixture
+def facility(lab: dict[str, str], facility_dir: Path) -> dict[str, Any]:
+    return json.loads((facility_dir / "facility.json").read_text())
+
+
+def test_the_node_is_taken_for_rocky(host: Host) -> None:
+    assert (host.system_info.distribution, host.system_info.release) == ("rocky", "8.6")
+
+
+@pytest.mark.parametrize("service", ["containerd", "docker", "kubelet"])
+def test_services_run_and_start_with_the_node(host: Host, service: str) -> None:
+    assert host.service(service).is_running
+    assert host.service(service).is_enabled
+
+
+def test_versions_are_those_of_the_profile(host: Host, facility: dict[str, Any]) -> None:
+    version = facility["versions"]
+    assert (version["kubernetes"], version["docker"]) == ("1.26.3", "20.10.24")
+    assert host.check_output("/usr/local/bin/kubelet --version") == f"Kubernetes v{version['kubernetes']}"
+    assert host.check_output("docker version --format '{{.Server.Version}}'") == version["docker"]
+    assert version["containerd"] in host.check_output("/usr/local/bin/ctr version")
+
+
+def test_packages_came_through_dnf(host: Host) -> None:
+    for package in ("conntrack-tools", "ethtool", "iptables", "socat"):
+        assert host.run(f"rpm -q {package}").rc == 0
+
+
+def test_docker_and_kubernetes_share_one_containerd(host: Host) -> None:
+    assert host.check_output("docker info --format '{{.CgroupDriver}}'") == "systemd"
+    assert len(host.process.filter(comm="containerd")) == 1
+    assert "k8s.io" in host.check_output("/usr/local/bin/ctr namespaces list -q").split()
+
+
+def test_the_kernel_forwards_between_pods(host: Host) -> None:
+    assert host.sysctl("net.ipv4.ip_forward") == 1
+    assert host.sysctl("net.bridge.bridge-nf-call-iptables") == 1
+    assert "overlay" in host.file("/proc/filesystems").content_string
+
+
+def test_data_lives_on_the_volume(host: Host) -> None:
+    for path in ("/data", "/var/lib/containerd", "/var/lib/docker", "/var/lib/kubelet"):
+        mount = host.check_output(f"findmnt --noheadings --output SOURCE,FSTYPE --last --target {path}")
+        assert re.match(r"/dev/vdb\S*\s+ext4", mount), f"{path}: {mount}"
+        assert host.service(path[1:].replace("/", "-") + ".mount").is_enabled
+
+
+def test_kubelet_has_name_servers_without_a_loop(host: Host) -> None:
+    config = host.file("/var/lib/kubelet/config.yaml").content_string
+    assert "resolvConf: /etc/facility/resolv.conf" in config
+    servers = re.findall(r"nameserver (\S+)", host.file("/etc/facility/resolv.conf").content_string)
+    assert servers == ORDERED["dns_nameservers"]
+
+
+def test_secrets_are_for_root_alone(host: Host, name: str) -> None:
+    assert not host.file("/run/facility-join.yaml").exists
+    for path in ("/etc/kubernetes/kubelet.conf", *(["/etc/kubernetes/admin.conf"] if name == FIRST else [])):
+        assert host.file(path).mode == 0o600
+
+
+def test_the_analysis_image_and_the_folder_for_data_sets_are_there(host: Host, facility: dict[str, Any]) -> None:
+    assert facility["analysis_image"] in host.check_output("/usr/local/bin/ctr -n k8s.io images list -q")
+    folder = host.file("/var/lib/facility/datasets")
+    assert folder.is_directory
+    assert (folder.user, folder.mode) == ("root", 0o755)
