@@ -136,6 +136,12 @@ def test_the_estimate_prefers_what_was_measured_here(tmp_path: Path) -> None:
     assert estimate.left(steps, estimate.read(path)) == 571
 
 
+def test_the_estimate_follows_the_pace_of_this_run() -> None:
+    assert estimate.pace(5, 50) == 1.0  # too little to say
+    assert estimate.pace(100, 250) == 2.5
+    assert estimate.pace(100, 1) == 0.1
+
+
 @pytest.mark.parametrize(("seconds", "said"), [(3, "under 10 s"), (42, "about 40 s"), (510, "about 8 min")])
 def test_seconds_are_said_for_people(seconds: float, said: str) -> None:
     assert estimate.spoken(seconds) == said

@@ -25,6 +25,11 @@ def left(steps: Iterable[tuple[str, float]], took: Mapping[str, float]) -> float
     return sum(took.get(name, usual) for name, usual in steps)
 
 
+def pace(expected_s: float, actual_s: float) -> float:
+    """How many times slower this run is than was expected, from what it did so far; 1 until that says something."""
+    return min(5.0, max(0.1, actual_s / expected_s)) if expected_s >= 10 else 1.0
+
+
 def spoken(seconds: float) -> str:
     """Seconds for people: "under 10 s", "about 40 s", "about 7 min"."""
     if seconds < 10:

@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab import paths, processes, settings
+from lab import engine, paths, processes, settings
 from lab.artifacts import debian, files
 from lab.console import console
 from lab.errors import LabError
@@ -211,6 +211,8 @@ def _holder(port: int) -> str:
 
 def _route(where: Addresses) -> None:
     """Make the mirror's address one of this machine's, as the cloud does for the whole external network."""
+    if not shutil.which("ip"):
+        engine.packages(["iproute2"], why="gives the mirror its address")
     found = subprocess.run(["ip", "route", "get", where.host], capture_output=True, text=True)
     if found.stdout.startswith("local "):
         return

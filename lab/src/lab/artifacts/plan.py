@@ -133,8 +133,10 @@ def run(todo: Sequence[Step], durations: Path, done: Callable[[Artifact, float],
     done : told of each artefact and its seconds
     """
     took = estimate.read(durations)
+    expected, actual = 0.0, 0.0
     for number, item in enumerate(todo, 1):
         rest = estimate.left(((each.name, each.seconds) for each in todo[number - 1 :]), took)
+        rest *= estimate.pace(expected, actual)
         console.print(f"[{number}/{len(todo)}, {estimate.spoken(rest)} left]", markup=False, highlight=False)
         started = time.monotonic()
         if item.talks:
@@ -143,6 +145,8 @@ def run(todo: Sequence[Step], durations: Path, done: Callable[[Artifact, float],
             with step(item.name) as show:
                 made = item.action(show)
         seconds = time.monotonic() - started
+        expected += took.get(item.name, item.seconds)
+        actual += seconds
         estimate.note(durations, item.name, seconds)
         for artifact in made:
             done(artifact, seconds)
