@@ -7,6 +7,7 @@ cache: a killed `start` may have started one and never written its number down.
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import json
 import secrets
 import shutil
@@ -93,18 +94,15 @@ def _folder() -> Path:
 
 
 def services(where: Addresses) -> list[Service]:
-    registry = str(_registry_program())
-    folder = _folder()
-    server_options = (f"--root={file_root()}", f"--bind={where.host}", f"--port={where.files_port}")
+    """The mirror's processes; their command lines name this lab and change with their settings."""
+    registry, folder = str(_registry_program()), _folder()
+    options = (f"--root={file_root()}", f"--bind={where.host}", f"--port={where.files_port}", f"--lab={folder}")
+    server = (sys.executable, "-m", "lab.artifacts.server", *options)
+    write, read = _configuration(where, "write"), _configuration(where, "read")
     return [
-        Service(
-            "files",
-            (sys.executable, "-m", "lab.artifacts.server", *server_options),
-            where.host,
-            where.files_port,
-        ),
-        Service("registry (write)", (registry, "serve", f"{folder}/write.json"), "127.0.0.1", where.writer_port),
-        Service("registry", (registry, "serve", f"{folder}/read.json"), where.host, where.registry_port),
+        Service("files", server, where.host, where.files_port),
+        Service("registry (write)", (registry, "serve", str(write)), "127.0.0.1", where.writer_port),
+        Service("registry", (registry, "serve", str(read)), where.host, where.registry_port),
     ]
 
 
@@ -112,16 +110,23 @@ def _registry_program() -> Path:
     return root() / "bin/docker-registry"
 
 
-def find(service: Service) -> processes.Process | None:
-    """The process of a service; the interpreter's own name may differ from how it was called."""
+def running() -> list[processes.Process]:
+    """All processes of this lab's mirror, those with other settings than today's too."""
+    folder, result = _folder(), []
     for entry in Path("/proc").glob("[0-9]*"):
         try:
             argv = tuple(entry.joinpath("cmdline").read_bytes().decode(errors="replace").rstrip("\0").split("\0"))
         except OSError:
             continue
-        if argv[1:] == service.argv[1:] and (ticks := processes.start_ticks(int(entry.name))):
-            return processes.Process(int(entry.name), ticks, argv)
-    return None
+        ours = f"--lab={folder}" in argv or (argv[1:2] == ("serve",) and argv[-1].startswith(f"{folder}/"))
+        if ours and (ticks := processes.start_ticks(int(entry.name))):
+            result.append(processes.Process(int(entry.name), ticks, argv))
+    return result
+
+
+def find(service: Service) -> processes.Process | None:
+    """The process of a service; another checkout's interpreter does as well."""
+    return next((process for process in running() if process.argv[1:] == service.argv[1:]), None)
 
 
 def _answers(service: Service) -> bool:
@@ -153,23 +158,21 @@ def start(where: Addresses | None = None) -> Addresses:
         _install_registry()
         file_root().mkdir(parents=True, exist_ok=True)
         _route(where)
-        changed = _configure(where)
-        for service in services(where):
-            running = find(service)
-            if running and service.name in changed:
-                processes.end([running])
-                running = None
-            if not running:
+        _write_configurations(where)
+        wanted = services(where)
+        lines = [service.argv[1:] for service in wanted]
+        processes.end([process for process in running() if process.argv[1:] not in lines])
+        for service in wanted:
+            if not find(service):
                 _launch(service)
                 console.print(f"mirror: {service.name} serves on {service.host}:{service.port}", highlight=False)
     return where
 
 
-def stop(where: Addresses | None = None) -> None:
+def stop() -> None:
     """End the mirror's processes; the files stay. The route to its address belongs to the cloud."""
     with _one_at_a_time():
-        running = [process for service in services(where or addresses()) if (process := find(service))]
-        processes.end(running)
+        processes.end(running())
 
 
 def status(where: Addresses | None = None) -> dict[str, bool]:
@@ -242,36 +245,40 @@ def _install_registry() -> None:
         shutil.rmtree(work, ignore_errors=True)
 
 
-def _configure(where: Addresses) -> set[str]:
-    """Write the registries' settings; returns the services whose settings changed."""
-    storage = root() / "registry"
-    storage.mkdir(parents=True, exist_ok=True)
+def _write_configurations(where: Addresses) -> None:
+    """Write the registries' settings, and remove those of other addresses."""
+    (root() / "registry").mkdir(parents=True, exist_ok=True)
+    wanted = {kind: _configuration(where, kind) for kind in ("write", "read")}
+    for stale in set(_folder().glob("*.json")) - set(wanted.values()):
+        stale.unlink()
+    for kind, path in wanted.items():
+        if not path.exists():
+            paths.write_private(path, _settings(where, kind))
+
+
+def _configuration(where: Addresses, kind: str) -> Path:
+    """The file of a registry's settings; other settings have another name, so a process shows which it runs with."""
+    sha256 = hashlib.sha256(_settings(where, kind).encode()).hexdigest()
+    return _folder() / f"{kind}-{sha256[:12]}.json"
+
+
+def _settings(where: Addresses, kind: str) -> str:
+    """A registry's settings: YAML contains JSON. Both processes share the secret, as they share the storage."""
     secret = _folder() / "secret"
     if not secret.exists():
         paths.write_private(secret, secrets.token_hex())
-    write = _settings(storage, f"127.0.0.1:{where.writer_port}", secret.read_text(), readonly=False)
-    read = _settings(storage, where.registry, secret.read_text(), readonly=True)
-    changed = set()
-    for name, service, text in (("write", "registry (write)", write), ("read", "registry", read)):
-        path = _folder() / f"{name}.json"
-        if not path.exists() or path.read_text() != text:
-            paths.write_private(path, text)
-            changed.add(service)
-    return changed
-
-
-def _settings(storage: Path, address: str, secret: str, *, readonly: bool) -> str:
-    """A registry's configuration; YAML contains JSON."""
+    readonly = kind == "read"
+    address = where.registry if readonly else f"127.0.0.1:{where.writer_port}"
     return json.dumps(
         {
             "version": "0.1",
             "log": {"level": "warn", "accesslog": {"disabled": True}},
             "storage": {
-                "filesystem": {"rootdirectory": str(storage)},
+                "filesystem": {"rootdirectory": str(root() / "registry")},
                 "delete": {"enabled": not readonly},
                 "maintenance": {"readonly": {"enabled": readonly}},
             },
-            "http": {"addr": address, "secret": secret},
+            "http": {"addr": address, "secret": secret.read_text()},
         },
         indent=1,
     )

@@ -106,6 +106,7 @@ def main() -> None:
     parser.add_argument("--root", required=True)
     parser.add_argument("--bind", required=True)
     parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--lab", help="the lab that it belongs to, by which it is found among all processes")
     options = parser.parse_args()
     with Server((options.bind, options.port), partial(Handler, directory=options.root)) as server:
         server.serve_forever()
