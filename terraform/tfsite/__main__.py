@@ -125,7 +125,7 @@ def connect(site: Site, env: dict[str, str]) -> quota.Cloud:
 def hint(site: Site, output: str, env: dict[str, str]) -> None:
     """Names that the cloud does know, where a plan failed on one that it does not."""
     for kind, names in (("flavor", "flavor_names"), ("image", "image_names")):
-        if f"data.openstack_{'compute' if kind == 'flavor' else 'images'}_{kind}_v2" in output:
+        if f"with data.openstack_{'compute' if kind == 'flavor' else 'images'}_{kind}_v2" in output:
             listed = getattr(connect(site, env), names)()
             print(
                 f"The cloud has no {kind} of that name. It has {', '.join(listed) or 'none'}: correct {kind} in "

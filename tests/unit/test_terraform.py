@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -78,6 +79,35 @@ def test_status_of_a_failure_is_passed_on(terraform: list[str], tmp_path: Path, 
     done = run([*terraform, "plan", "-no-color", "-input=false"], tmp_path, provider)
     assert done.returncode == 1
     assert "undeclared" in done.stdout + done.stderr
+
+
+SLOW = """\
+resource "terraform_data" "slow" {
+  provisioner "local-exec" {
+    command = "echo begun; sleep 60"
+  }
+}
+"""
+
+
+def test_an_interrupt_ends_it_in_good_order(terraform: list[str], tmp_path: Path, provider: Mapping[str, str]) -> None:
+    (tmp_path / "main.tf").write_text(SLOW)
+    assert run([*terraform, *INIT], tmp_path, provider).returncode == 0
+    process = subprocess.Popen(
+        [*terraform, "apply", "-auto-approve", "-no-color"],
+        cwd=tmp_path, env=dict(provider), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+    assert process.stdout is not None
+    lines = []
+    for line in process.stdout:
+        lines.append(line)
+        # Output comes as it is made, not at the end.
+        if "local-exec): begun" in line:
+            process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=30) == 1
+    assert "Interrupt received.\n" in lines
+    # What was begun is in the state, for the next run to go on from.
+    assert "terraform_data" in (tmp_path / "terraform.tfstate").read_text()
 
 
 def test_format() -> None:
