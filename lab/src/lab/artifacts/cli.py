@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from pathlib import Path
 from typing import Annotated
@@ -9,7 +10,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from lab import engine, paths
+from lab import engine, paths, preflight
 from lab.artifacts import manifest, mirror, plan, rpms, table
 from lab.artifacts.build import Workshop
 from lab.artifacts.manifest import Artifact
@@ -18,12 +19,15 @@ from lab.artifacts.plan import Line
 from lab.artifacts.store import Store
 from lab.console import console
 from lab.errors import LabError
+from lab.images import guest
 
 app = typer.Typer(
     help="Fill the mirror that nodes fetch from: downloaded where upstream can be reached, else built.",
     add_completion=False,
 )
 ANALYSIS = "analysis"
+# free disk that is asked for: Go keeps sources and compiled packages (10 GiB were seen), files and images take 1 GiB
+BUILD_GIB, FETCH_GIB = 10, 2
 TITLES = {"binary": "files", "image": "images", "rpm": "packages", "provider": "Terraform's provider"}
 
 
@@ -44,6 +48,7 @@ def artifacts(
     with plan.exclusive(mirror.root()):
         if chosen & {rpms.NAME, ANALYSIS, "docker"}:
             engine.ensure()
+            guest.ensure()  # packages are made in it, and Docker's libraries looked for
         where = mirror.start()
         store = Store(mirror.root(), Registry(where.writer_url))
         store.sweep()
@@ -71,6 +76,10 @@ def fill(store: Store, kubernetes: str, wanted: list[table.Wanted], packages: bo
             todo.insert(
                 0, plan.Step(rpms.TITLE, rpms.SECONDS, lambda show: rpms.make(store, show, shop.run), talks=True)
             )
+    if todo:
+        free_gib = shutil.disk_usage(store.root).free / 2**30
+        needed = BUILD_GIB if any(step.talks and step.name != rpms.TITLE for step in todo) else FETCH_GIB
+        preflight.disk([("artefacts", store.root, free_gib)], needed)
     plan.run(todo, store.root / "durations.json", lambda *made: lines.append(Line(*made)))
     return lines
 

@@ -32,7 +32,7 @@ def package(name: str, run: Runner = command.run) -> Path:
             run(fetch, cwd=work, fix=fix)
         except command.CommandFailed:
             # no package lists yet, or lists that name a version the archive has replaced
-            run(["apt-get", "update", "-q"], title="list of Debian packages", fix=fix)
+            run(["apt-get", "update", "-q"], fix=fix)
             run(fetch, cwd=work, fix=fix)
         deb = next(work.glob("*.deb"))
         target = folder() / deb.name

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
-from lab import command, engine
+from lab import command
 from lab.artifacts import files, rpm_build, table
 from lab.artifacts.fetch import Show
 from lab.artifacts.manifest import Artifact
@@ -50,7 +50,6 @@ def current(store: Store) -> list[Artifact]:
 
 def make(store: Store, show: Show, run: Runner = command.run) -> list[Artifact]:
     """Make the repository, put it in the place of an older one, and record it."""
-    guest.ensure()
     target = store.file(FOLDER)
     new, old = target.with_name(f".{FOLDER}-new"), target.with_name(f".{FOLDER}-old")
     for stale in (new, old):
@@ -97,8 +96,6 @@ def _artifact(path: Path) -> Artifact:
 
 def missing_in_guest(folder: Path) -> str:
     """The shared libraries that programs below a folder need and the guest image lacks; empty when there are none."""
-    engine.ensure()
-    guest.ensure()
     command_line = "find /check -type f -perm -100 -exec ldd {} + 2>/dev/null | sed -n 's/ *=> not found//p' | sort -u"
     done = subprocess.run(
         [
