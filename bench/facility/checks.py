@@ -95,7 +95,7 @@ def find(name: str, observed: Observed, allow_overcommit: bool) -> NodeFinding:
         notes.problems.append(undeclared(server, node))
     else:
         check_declared(declared, observed, notes)
-        check_built(declared, server, observed, notes)
+        check_built(declared, server, node, observed, notes)
         check_joined(declared, server, node, observed, notes)
         if node is not None and node.ready:
             check_delivered(declared, alone, together, allow_overcommit, notes)
@@ -135,12 +135,17 @@ def check_declared(declared: Declared, observed: Observed, notes: _Notes) -> Non
         notes.problems.append(f"ordered with flavor {declared.flavor}, which the cloud does not have")
 
 
-def check_built(declared: Declared, server: Server | None, observed: Observed, notes: _Notes) -> None:
+def check_built(
+    declared: Declared, server: Server | None, node: KubeNode | None, observed: Observed, notes: _Notes
+) -> None:
     """Declared against built."""
     if observed.servers is None:
         notes.unknown.append("not known whether it was built")
     elif server is None:
-        notes.problems.append("ordered, not built: Nova has no such server (deleted, or terraform was not applied)")
+        listed = ", while Kubernetes still lists it" if node is not None else ""
+        notes.problems.append(
+            f"ordered, not built: Nova has no such server (deleted, or terraform was not applied){listed}"
+        )
     else:
         if server.status != "ACTIVE":
             notes.problems.append(f"built, but Nova reports it {server.status}")

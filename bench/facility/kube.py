@@ -115,20 +115,6 @@ class Kube:
             items = self._core.list_node(_request_timeout=REQUEST_TIMEOUT_S).items
         return [as_node(item) for item in items]
 
-    def create_pod(self, body: Mapping[str, Any]) -> None:
-        """Create a pod in the namespace of `bench`."""
-        with self._reporting(f"creating pod {body['metadata']['name']}"):
-            self._core.create_namespaced_pod(NAMESPACE, body, _request_timeout=REQUEST_TIMEOUT_S)
-
-    def delete_pod(self, name: str) -> None:
-        """Delete a pod at once; one that is gone already is no error."""
-        with self._reporting(f"deleting pod {name}"):
-            self._unless_gone(
-                lambda: self._core.delete_namespaced_pod(
-                    name, NAMESPACE, grace_period_seconds=0, _request_timeout=REQUEST_TIMEOUT_S
-                )
-            )
-
     def pods(self, selector: str) -> list[PodState]:
         """Pods with the given labels."""
         with self._reporting(f"listing pods {selector}"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -10,19 +11,20 @@ from typing import Any
 from .kube import NAMESPACE, Kube
 
 START_TIMEOUT_S = 180
+GONE_TIMEOUT_S = 30
 LIFETIME_S = 900
 
 
-def helper_pod(name: str, run: str, node: str, image: str, dataset_folder: str | None) -> dict[str, Any]:
-    """A pod bound to a node, past the scheduler: a cordoned node is to be looked at too.
+def helper_job(name: str, run: str, node: str, image: str, dataset_folder: str | None) -> dict[str, Any]:
+    """A Job of one pod bound to a node, past the scheduler: a cordoned node is to be looked at too.
 
-    With `dataset_folder` it runs as root and may write that folder of the node.
+    It is a Job because that ends by itself and is removed by the cluster, should the command be killed before it can
+    take it back. With `dataset_folder` the pod runs as root and may write that folder of the node.
     """
     container: dict[str, Any] = {
         "name": "helper",
         "image": image,
         "imagePullPolicy": "IfNotPresent",
-        # Ends by itself should the command be killed before it can take the pod back.
         "command": ["sleep", str(LIFETIME_S)],
         "resources": {"requests": {"cpu": "10m", "memory": "32Mi"}},
     }
@@ -41,11 +43,17 @@ def helper_pod(name: str, run: str, node: str, image: str, dataset_folder: str |
         spec["volumes"] = [
             {"name": "datasets", "hostPath": {"path": dataset_folder, "type": "DirectoryOrCreate"}},
         ]
+    labels = {"app": "bench", "bench-run": run}
     return {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {"name": name, "namespace": NAMESPACE, "labels": {"app": "bench", "bench-run": run}},
-        "spec": spec,
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {"name": name, "namespace": NAMESPACE, "labels": labels},
+        "spec": {
+            "backoffLimit": 0,
+            "activeDeadlineSeconds": LIFETIME_S,
+            "ttlSecondsAfterFinished": 60,
+            "template": {"metadata": {"labels": labels}, "spec": spec},
+        },
     }
 
 
@@ -53,14 +61,18 @@ def helper_pod(name: str, run: str, node: str, image: str, dataset_folder: str |
 def helpers(
     kube: Kube, nodes: Sequence[str], image: str, purpose: str, dataset_folder: str | None = None
 ) -> Generator[Mapping[str, str]]:
-    """One running pod on every node, by node; taken back at the end, however it comes."""
+    """Names of one running pod on every node, by node; taken back at the end, however it comes."""
     run = f"{purpose}-{secrets.token_hex(3)}"
-    names = {node: f"{run}-{number}" for number, node in enumerate(nodes)}
+    selector = f"bench-run={run}"
+    jobs = {node: f"{run}-{number}" for number, node in enumerate(nodes)}
     try:
-        for node, name in names.items():
-            kube.create_pod(helper_pod(name, run, node, image, dataset_folder))
-        kube.wait_for_pods(f"bench-run={run}", len(names), START_TIMEOUT_S, f"the {purpose} pods")
-        yield names
+        for node, name in jobs.items():
+            kube.create_job(helper_job(name, run, node, image, dataset_folder))
+        pods = kube.wait_for_pods(selector, len(jobs), START_TIMEOUT_S, f"the {purpose} pods")
+        yield {pod.node: pod.name for pod in pods}
     finally:
-        for name in names.values():
-            kube.delete_pod(name)
+        for name in jobs.values():
+            kube.delete_job(name)
+        deadline = time.monotonic() + GONE_TIMEOUT_S
+        while kube.pods(selector) and time.monotonic() < deadline:
+            time.sleep(0.2)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Literal
 
@@ -55,14 +57,12 @@ def validation_table(result: ValidateResult) -> Table:
     """The four-way table of nodes and cores, with the sums."""
     table = Table(title=f"facility {result.facility}: nodes and cores", title_justify="left", show_footer=True)
     rows = result.nodes
-    total = f"{len(rows)} nodes"
-    table.add_column("node", total)
-    table.add_column("declared", cores(sum(r.declared_cores or 0 for r in rows)), justify="right")
-    table.add_column("built", cores(sum(r.built_cores or 0 for r in rows)), justify="right")
-    table.add_column("joined", cores(sum(r.joined_cores or 0 for r in rows)), justify="right")
+    table.add_column("node", f"{len(rows)} nodes")
+    table.add_column("declared", total([r.declared_cores for r in rows]), justify="right")
+    table.add_column("built", total([r.built_cores for r in rows]), justify="right")
+    table.add_column("joined", total([r.joined_cores for r in rows]), justify="right")
     table.add_column("measured alone", "", justify="right")
-    together = sum(r.delivered_together_cores or 0 for r in rows)
-    table.add_column("measured, all at once", cores(together, 2), justify="right")
+    table.add_column("measured, all at once", total([r.delivered_together_cores for r in rows], 2), justify="right")
     table.add_column("verdict", coloured(result.verdict))
     for row in rows:
         table.add_row(
@@ -75,6 +75,12 @@ def validation_table(result: ValidateResult) -> Table:
             coloured(row.verdict),
         )
     return table
+
+
+def total(numbers: Sequence[float | None], digits: int = 0) -> str:
+    """Sum of what is known; a dash where nothing is."""
+    known = [number for number in numbers if number is not None]
+    return cores(math.fsum(known) if known else None, digits)
 
 
 def cores(number: float | None, digits: int = 0) -> str:

@@ -100,6 +100,29 @@ def test_a_sound_facility_is_as_ordered(lab: dict[str, str], repo: Path, tmp_pat
         assert node["delivered_together_cores"] <= node["delivered_alone_cores"] + 0.3
 
 
+@pytest.fixture
+def strict(facility_dir: Path) -> Iterator[None]:
+    """The site as one that does not allow its nodes to share cores."""
+    path = facility_dir / "facility.json"
+    before = path.read_text()
+    path.write_text(json.dumps({**json.loads(before), "allow_overcommit": False}))
+    yield
+    path.write_text(before)
+
+
+@pytest.mark.usefixtures("strict")
+def test_shared_cores_are_a_mismatch_where_they_are_not_allowed(
+    lab: dict[str, str], repo: Path, kubeconfig: Path
+) -> None:
+    """The guests have twice the cores of a machine of two: all at once they cannot have them."""
+    ran = bench("validate", repo=repo, env=lab)
+    assert ran.returncode == 1, ran.stdout + ran.stderr
+    for name in ("lab-cp0", WORKER):
+        found = [line for line in ran.stdout.splitlines() if line.startswith(f"mismatch: {name}: delivers")]
+        assert any("while all nodes burn (ratio 0." in line for line in found), ran.stdout
+    assert leftovers(kubeconfig) == []
+
+
 def test_the_distributed_result_is_equal_to_the_serial_one(
     lab: dict[str, str], repo: Path, tmp_path: Path, kubeconfig: Path
 ) -> None:
