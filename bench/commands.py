@@ -18,7 +18,7 @@ from .datasets.repack import repack
 from .engines.dask import Dask, local_cluster, scheduler
 from .engines.infn import DESCRIPTION as INFN_DESCRIPTION
 from .engines.infn import InfnDask
-from .engines.kubernetes import Request, run_in_cluster
+from .engines.kubernetes import Request, check_operator, run_in_cluster
 from .engines.local import Serial, Threads
 from .engines.model import Engine
 from .errors import BenchError, Exit
@@ -91,9 +91,10 @@ def run_workload(options: RunOptions, terminal: Terminal) -> Exit:
 def run_on_site(workload: Workload, options: RunOptions, terminal: Terminal) -> RunResult:
     """A whole run whose measuring part is a Job in the site's Kubernetes."""
     started, phases = datetime.now(UTC), Phases()
-    # Reached before any work is done on the input.
+    # Asked before any work is done on the input.
     facility = load_facility(options.site)
     kube = Kube(kubeconfig_path(facility))
+    check_operator(facility, kube)
     prepared = prepare(workload, options.inputs, terminal, phases, options.entries_per_cluster)
     files = dict(zip(prepared.job.paths, prepared.read_sha256, strict=True))
     request = Request(workload.name, files, options.repeats, options.replicas, options.workers, options.infn)

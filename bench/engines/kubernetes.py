@@ -129,7 +129,6 @@ def run_in_cluster(request: Request, facility: Facility, kube: Kube, terminal: T
     image = analysis_image(facility)
     with phases.phase("look at nodes"):
         nodes = analysis_nodes(facility, kube.nodes())
-        check_operator(facility, kube)
     names = tuple(node.name for node in nodes)
     workers = request.workers or default_workers(facility, nodes)
     terminal.say(f"{workers} workers on {', '.join(names)}; image {image}")
