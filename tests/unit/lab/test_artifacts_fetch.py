@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from lab.artifacts import fetch, files, oci, server
+from lab.artifacts import build, fetch, files, golang, oci, server, table
+from lab.artifacts.store import Store
 from lab.errors import LabError
 
 
@@ -208,3 +209,50 @@ def test_an_image_is_copied_from_a_list_of_platforms(registry: Any, tmp_path: Pa
     content[f"/v2/upstream/pause/blobs/sha256:{layer.sha256}"] = (b"changed", "")
     with pytest.raises(fetch.WrongSum, match=layer.sha256):
         upstream.copy(digest, target, "pause", "3.9", tmp_path)
+
+
+# --- from upstream or built --------------------------------------------------------------------------------------
+def workshop(tmp_path: Path) -> tuple[build.Workshop, table.Wanted]:
+    shop = build.Workshop(Store(tmp_path, oci.Registry("http://127.0.0.1:1")), "1.26.3", {"dl.k8s.io": True}, str)
+    wanted = next(wanted for wanted in table.wanted("1.26.3") if wanted.name == "kubelet")
+    return shop, wanted
+
+
+def test_what_upstream_has_not_is_built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shop, wanted = workshop(tmp_path)
+
+    def fail(*_: object, **__: object) -> None:
+        raise LabError("status 503", "")
+
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    (programs / "kubelet").write_bytes(b"built")
+    monkeypatch.setattr(fetch, "download", fail)
+    monkeypatch.setattr(golang, "ensure", lambda *_, **__: programs)
+    made = shop.make(wanted, lambda _: None)
+    assert (made.origin, made.sha256) == ("built", hashlib.sha256(b"built").hexdigest())
+    record = shop.store.record(wanted.key)
+    assert record
+    assert record.artifact == made
+    assert record.recipe == shop.recipe(wanted)
+
+
+def test_a_wrong_sum_is_never_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shop, wanted = workshop(tmp_path)
+
+    def tampered(url: str, *_: object) -> None:
+        raise fetch.WrongSum(url, wanted.sha256, "0" * 64)
+
+    monkeypatch.setattr(fetch, "download", tampered)
+    with pytest.raises(fetch.WrongSum, match=wanted.sha256):
+        shop.make(wanted, lambda _: None)
+    assert shop.store.record(wanted.key) is None
+    assert not shop.store.file(wanted.path).exists()
+
+
+def test_nothing_comes_from_upstream_without_a_known_sum(tmp_path: Path) -> None:
+    shop, wanted = workshop(tmp_path)
+    assert shop.from_upstream(wanted)
+    docker = next(wanted for wanted in table.wanted("1.26.3") if wanted.name == "docker")
+    shop.reachable = {"download.docker.com": True}
+    assert not shop.from_upstream(docker)

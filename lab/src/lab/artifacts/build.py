@@ -15,6 +15,7 @@ from lab.artifacts.fetch import Show
 from lab.artifacts.manifest import Artifact
 from lab.artifacts.store import Record, Store
 from lab.artifacts.table import Program, Wanted
+from lab.console import console
 from lab.errors import LabError
 
 Runner = Callable[..., str]
@@ -57,16 +58,27 @@ class Workshop:
 
     def make(self, wanted: Wanted, show: Show) -> Artifact:
         """Make an artefact, put it into the mirror and record it."""
-        if wanted.kind == "image":
-            artifact = self._image(wanted, show)
-        elif self.from_upstream(wanted):
-            url = f"https://{wanted.path}"
-            fetch.download(url, self.store.file(wanted.path), wanted.sha256, show)
-            artifact = self._file(wanted, "upstream", url)
-        else:
+        artifact = self._fetched(wanted, show) if self.from_upstream(wanted) else None
+        if artifact is None and wanted.kind == "image":
+            artifact = self._built_image(wanted, show)
+        elif artifact is None:
             artifact = self._file(wanted, "built", self._build(wanted, self.store.file(wanted.path), show))
         self.store.remember(wanted.key, Record(artifact, self.recipe(wanted)))
         return artifact
+
+    def _fetched(self, wanted: Wanted, show: Show) -> Artifact | None:
+        """The artefact from upstream; None when that failed other than by a wrong sum, which is never passed over."""
+        try:
+            if wanted.kind == "image":
+                return self._copied_image(wanted, show)
+            url = f"https://{wanted.path}"
+            fetch.download(url, self.store.file(wanted.path), wanted.sha256, show)
+            return self._file(wanted, "upstream", url)
+        except fetch.WrongSum:
+            raise
+        except LabError as error:
+            console.print(f"{error.what}\n  so it is built here", highlight=False, markup=False, soft_wrap=True)
+            return None
 
     # --- files ---------------------------------------------------------------------------------------------------
     def _file(self, wanted: Wanted, origin: str, how: str) -> Artifact:
@@ -119,30 +131,34 @@ class Workshop:
         return folder, f"Go modules of {program.folder}/go.sum{less}"
 
     # --- images --------------------------------------------------------------------------------------------------
-    def _image(self, wanted: Wanted, show: Show) -> Artifact:
+    def _copied_image(self, wanted: Wanted, show: Show) -> Artifact:
         repository, _, tag = wanted.path.rpartition(":")
-        if self.from_upstream(wanted):
-            upstream = oci.Upstream(wanted.entry["upstream"])
-            with self.store.scratch() as work:
-                sha256, size = upstream.copy(wanted.sha256, self.store.registry, repository, tag, work, show)
-            origin, how = "upstream", f"{wanted.entry['upstream']}@sha256:{wanted.sha256}"
-        else:
-            folder, how = self._programs(wanted)
-            show("layers")
-            with self.store.scratch() as work:
-                layers = self._layers(wanted, folder, work)
-                entry = wanted.entry.get("entrypoint", [])
-                sha256, size = self.store.registry.push(repository, tag, layers, oci.config(layers, entry))
-            origin = "built"
-            if "base" in wanted.entry:
-                how += f", and Debian's packages of layer {wanted.entry['base']}"
-        return Artifact(wanted.name, wanted.version, "image", wanted.path, sha256, size, origin, how)
+        source = wanted.entry["upstream"]
+        with self.store.scratch() as work:
+            made = oci.Upstream(source).copy(wanted.sha256, self.store.registry, repository, tag, work, show)
+        return _image(wanted, made, "upstream", f"{source}@sha256:{wanted.sha256}")
+
+    def _built_image(self, wanted: Wanted, show: Show) -> Artifact:
+        repository, _, tag = wanted.path.rpartition(":")
+        folder, how = self._programs(wanted)
+        show("layers")
+        with self.store.scratch() as work:
+            layers = self._layers(wanted, folder, work)
+            configuration = oci.config(layers, wanted.entry.get("entrypoint", []))
+            made = self.store.registry.push(repository, tag, layers, configuration)
+        if "base" in wanted.entry:
+            how += f", and Debian's packages of layer {wanted.entry['base']}"
+        return _image(wanted, made, "built", how)
 
     def _layers(self, wanted: Wanted, folder: Path, work: Path) -> Sequence[oci.Layer]:
         members = [files.Member(path, folder / name) for path, name in wanted.entry["files"].items()]
         own = oci.layer(work / "own.tar", members)
         base = wanted.entry.get("base")
         return [own] if not base else [base_layer(base, work, self.run), own]
+
+
+def _image(wanted: Wanted, made: tuple[str, int], origin: str, how: str) -> Artifact:
+    return Artifact(wanted.name, wanted.version, "image", wanted.path, made[0], made[1], origin, how)
 
 
 def upstream_host(wanted: Wanted) -> str:

@@ -114,13 +114,10 @@ class Registry:
     def blob(self, repository: str, sha256: str, content: Any, size: int) -> None:
         """Upload a blob that is not there; the registry itself refuses one whose sum is not the given one."""
         try:
-            _here(
-                urllib.request.Request(f"{self.url}/v2/{repository}/blobs/sha256:{sha256}", method="HEAD"),
-                timeout=TIMEOUT_S,
-            ).close()
-            return
-        except urllib.error.HTTPError as error:
-            if error.code != 404:
+            with _asked(urllib.request.Request(f"{self.url}/v2/{repository}/blobs/sha256:{sha256}", method="HEAD")):
+                return
+        except Refused as error:
+            if error.status != 404:
                 raise
         with _asked(urllib.request.Request(f"{self.url}/v2/{repository}/blobs/uploads/", method="POST")) as reply:
             place = urllib.parse.urljoin(self.url, reply.headers["Location"])
@@ -143,6 +140,14 @@ class Registry:
             return hashlib.sha256(manifest).hexdigest()
 
 
+class Refused(LabError):
+    """A registry's answer that is not the wanted one."""
+
+    def __init__(self, what: str, status: int) -> None:
+        super().__init__(what, "Look at the registry's log in the lab's state folder (mirror/); then type it again.")
+        self.status = status
+
+
 @contextmanager
 def _asked(request: urllib.request.Request) -> Iterator[Any]:
     try:
@@ -150,10 +155,7 @@ def _asked(request: urllib.request.Request) -> Iterator[Any]:
             yield reply
     except urllib.error.HTTPError as error:
         said = error.read(300).decode(errors="replace")
-        raise LabError(
-            f"{request.get_method()} {request.full_url}: status {error.code} {said}",
-            "Look at the registry's log in the lab's state folder (mirror/); then type the same command again.",
-        ) from error
+        raise Refused(f"{request.get_method()} {request.full_url}: status {error.code} {said}", error.code) from error
     except (OSError, http.client.HTTPException) as error:
         raise LabError(
             f"{request.get_method()} {request.full_url}: {error}", "Type the same command again: it goes on."
@@ -229,14 +231,17 @@ class Upstream:
     @contextmanager
     def _open(self, url: str, headers: Mapping[str, str]) -> Iterator[Any]:
         try:
-            reply = self._request(url, headers)
-        except urllib.error.HTTPError as error:
-            if error.code != 401 or self._token:
-                raise LabError(f"{url}: status {error.code}", "Type the same command again.") from error
-            self._token = self._login(error.headers.get("WWW-Authenticate", ""))
-            reply = self._request(url, headers)
-        with reply:
-            yield reply
+            try:
+                reply = self._request(url, headers)
+            except urllib.error.HTTPError as error:
+                if error.code != 401 or self._token:
+                    raise
+                self._token = self._login(error.headers.get("WWW-Authenticate", ""))
+                reply = self._request(url, headers)
+            with reply:
+                yield reply
+        except (OSError, http.client.HTTPException, KeyError, ValueError) as error:
+            raise LabError(f"{url}: {error}", "Type the same command again: it goes on.") from error
 
     def _request(self, url: str, headers: Mapping[str, str]) -> Any:
         request = urllib.request.Request(url, headers=dict(headers))
