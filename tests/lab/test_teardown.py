@@ -57,8 +57,9 @@ def test_down_leaves_nothing(lab, repo):
         assert EXTERNAL not in rules
         assert "lab" not in rules
     assert "facility-testbed" not in output("losetup", "--list", "--noheadings", "--output", "BACK-FILE")
-    assert output("docker", "ps", "-aq", "--filter", "label=lab").strip() == ""
-    assert output("docker", "network", "ls", "-q", "--filter", "label=lab").strip() == ""
+    assert output("docker", "ps", "-aq", "--filter", "label=lab.uuid").strip() == ""
+    assert "lab-" not in output("docker", "network", "ls", "--format", "{{.Name}}")
+    assert "lab-" not in output("ip", "-brief", "link")
 
 
 def test_down_again_has_nothing_to_do(lab, repo):
