@@ -62,6 +62,13 @@ class Lab:
                 found.append(int(entry.parent.name))
         return found
 
+    def service(self, name: str) -> int | None:
+        for pid in self.processes():
+            line = Path(f"/proc/{pid}/cmdline").read_text()
+            if "lab.cloud.serve" in line and f"{self.state}/etc/{name}" in line:
+                return pid
+        return None
+
 
 def output(*argv: str) -> list[str]:
     return subprocess.run(argv, capture_output=True, text=True, check=True).stdout.splitlines()
@@ -135,16 +142,12 @@ def test_services_killed_while_they_start_are_started_again(second: Lab):
     killed = threading.Event()
 
     def kill() -> None:
-        deadline = time.monotonic() + 30
-        while time.monotonic() < deadline and not killed.is_set():
-            for pid in second.processes():
-                if (
-                    "lab.cloud.serve" in Path(f"/proc/{pid}/cmdline").read_text()
-                    and f"{second.state}/etc/nova" in Path(f"/proc/{pid}/cmdline").read_text()
-                ):
-                    os.kill(pid, signal.SIGKILL)
-                    killed.set()
-                    return
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            if pid := second.service("nova"):
+                os.kill(pid, signal.SIGKILL)
+                killed.set()
+                return
             time.sleep(0.05)
 
     thread = threading.Thread(target=kill)
@@ -164,6 +167,10 @@ def test_guests_live_through_the_end_of_all_services(up: Lab):
     volume = cloud.block_storage.create_volume(name="data", size=1)
     cloud.block_storage.wait_for_status(volume, "available", interval=0.3, wait=30)
     cloud.compute.create_volume_attachment(server, volume_id=volume.id)
+    deadline = time.monotonic() + 30
+    while cloud.block_storage.get_volume(volume.id).status != "in-use":
+        assert time.monotonic() < deadline
+        time.sleep(0.3)
     container = container_of(server)
     started = output("docker", "inspect", "--format", "{{.State.StartedAt}}", container)
     for pid in up.processes():

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from lab import engine, paths
 from lab.cloud import docker, loops
@@ -22,6 +23,8 @@ SYSCTLS = {
     # over all peers (icmp_msgs_per_sec) stays
     Path("/proc/sys/net/ipv4/icmp_ratelimit"): "0",
 }
+
+SYSCTL_NOTE = Path("/run") / paths.NAME / "sysctl.json"
 
 
 def _run(*argv: str) -> subprocess.CompletedProcess[str]:
@@ -45,11 +48,11 @@ def _docker_user_rule(settings: Settings) -> tuple[str, ...]:
     return ("DOCKER-USER", "-m", "conntrack", "--ctstate", "DNAT", *comment, "-j", "ACCEPT")
 
 
-def prepare(settings: Settings, state: Path) -> None:
+def prepare(settings: Settings) -> None:
     """The external network as addresses of this machine, and bridged frames shown to the filters."""
     if not BRIDGE_FILTER.exists():
         _run("modprobe", "br_netfilter")
-    _set_sysctls(state)
+    _set_sysctls(settings)
     # "local": every address of the network is this machine's, with no interface of its own that anyone could reach
     _must("ip", "route", "replace", "local", settings.external_cidr, "dev", "lo")
     rule = _docker_user_rule(settings)
@@ -57,16 +60,20 @@ def prepare(settings: Settings, state: Path) -> None:
         _must("iptables", "-w", "-I", *rule)
 
 
-def _set_sysctls(state: Path) -> None:
-    """Set what must be set, and note the values before, which `lab down` gives back."""
-    note = state / "sysctl.json"
-    before = _noted(note)
+def _set_sysctls(settings: Settings) -> None:
+    """Set what must be set, and note the values before, which the last lab of this machine gives back.
+
+    The note is gone with the next start of the machine, as the values are.
+    """
+    note = _noted()
+    note["labs"] = sorted({*note["labs"], settings.name})
     try:
         for sysctl, wanted in SYSCTLS.items():
             value = sysctl.read_text().strip()
             if value != wanted:
-                before.setdefault(str(sysctl), value)
-                paths.write_private(note, json.dumps(before) + "\n")
+                note["before"].setdefault(str(sysctl), value)
+            _note(note)
+            if value != wanted:
                 sysctl.write_text(f"{wanted}\n")
     except OSError as error:
         raise LabError(
@@ -77,29 +84,38 @@ def _set_sysctls(state: Path) -> None:
         ) from error
 
 
-def _noted(note: Path) -> dict[str, str]:
+def _noted() -> dict[str, Any]:
     try:
-        return json.loads(note.read_text())
+        return json.loads(SYSCTL_NOTE.read_text())
     except (OSError, ValueError):
-        return {}
+        return {"labs": [], "before": {}}
 
 
-def _give_back_sysctls(state: Path) -> None:
-    note = state / "sysctl.json"
-    for path, value in _noted(note).items():
+def _note(note: dict[str, Any]) -> None:
+    SYSCTL_NOTE.parent.mkdir(exist_ok=True)
+    paths.write_private(SYSCTL_NOTE, json.dumps(note) + "\n")
+
+
+def _give_back_sysctls(settings: Settings) -> None:
+    note = _noted()
+    note["labs"] = [name for name in note["labs"] if name != settings.name]
+    if note["labs"]:
+        _note(note)
+        return
+    for path, value in note["before"].items():
         with contextlib.suppress(FileNotFoundError):
             Path(path).write_text(f"{value}\n")
-    note.unlink(missing_ok=True)
+    shutil.rmtree(SYSCTL_NOTE.parent, ignore_errors=True)
 
 
-def remove_rules(settings: Settings, state: Path) -> None:
+def remove_rules(settings: Settings) -> None:
     if shutil.which("nft"):
         _run("nft", "delete", "table", "inet", settings.name)
     if shutil.which("iptables"):
         while _run("iptables", "-w", "-D", *_docker_user_rule(settings)).returncode == 0:
             pass
     _run("ip", "route", "del", "local", settings.external_cidr, "dev", "lo")
-    _give_back_sysctls(state)
+    _give_back_sysctls(settings)
 
 
 # --- guests ------------------------------------------------------------------------------------------------------

@@ -125,7 +125,7 @@ def damaged(data: Path) -> list[str]:
     return result
 
 
-def save_template(state: Path) -> None:
+def save_template(state: Path, purpose: Mapping[str, object]) -> None:
     """Keep the seeded cloud as it runs now: SQLite copies a database in use without a torn page."""
     data, template = state / "cloud", state / "template"
     part = state / "template.part"
@@ -138,7 +138,7 @@ def save_template(state: Path) -> None:
         source.backup(target)
         source.close()
         target.close()
-    shutil.copy2(data / MARKER, part / MARKER)
+    mark(part, purpose)
     shutil.rmtree(template, ignore_errors=True)
     part.replace(template)
 

@@ -159,7 +159,7 @@ def _bring_up(settings: Settings, passwords: dict[str, str], state: Path) -> Non
 def _prepare(settings: Settings, passwords: dict[str, str], state: Path) -> None:
     _write_config(settings, passwords, state)
     if settings.hypervisors == "docker":
-        host.prepare(settings, state)
+        host.prepare(settings)
 
 
 def _go_on(settings: Settings, passwords: dict[str, str], state: Path) -> None:
@@ -178,6 +178,7 @@ def _go_on(settings: Settings, passwords: dict[str, str], state: Path) -> None:
         services.answers(settings, name) for name in config.SERVICES
     ):
         _say("All services run.")
+        seed.quotas(seed.connect(settings, passwords), settings)  # they may be others than at the last start
     else:
         with step("start of the services") as show:
             started = services.start(settings, state, show)
@@ -210,8 +211,8 @@ def _first_start(settings: Settings, passwords: dict[str, str], state: Path, wan
         services.warm(cloud)
     with step("flavors, image, quotas, external network") as show:
         seed.resources(cloud, settings)
+        databases.save_template(state, wanted)
         databases.mark(state / "cloud", wanted)
-        databases.save_template(state)
 
 
 # --- down and reset ----------------------------------------------------------------------------------------------
@@ -225,7 +226,7 @@ def down(settings: Settings, *, purge: bool) -> None:
         if mirror and settings.serves_mirror:
             mirror.stop()
         _take_away(settings, state)
-        host.remove_rules(settings, state)
+        host.remove_rules(settings)
         left = host.leftovers(settings, state)
         # guests of another lab on this machine still need the engine
         if not left and not _other_labs(settings) and engine.stop_if_ours():
@@ -238,7 +239,7 @@ def down(settings: Settings, *, purge: bool) -> None:
             (state / "passwords.json").unlink(missing_ok=True)
     if left:
         raise LabError(f"Still there: {'; '.join(left)}.", "Type `lab down` again; the names say what to look at.")
-    _say("Nothing of the lab is left on this machine but its caches" + (".\n" if purge else f" and {state}."))
+    _say("Nothing of the lab is left on this machine but its caches" + ("." if purge else f" and {state}."))
 
 
 def _take_away(settings: Settings, state: Path) -> None:
