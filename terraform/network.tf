@@ -1,6 +1,9 @@
 # One network of the facility's own, and the router that leads out of it.
 
 locals {
+  # What has no metadata says in its description whose it is: `terraform/tf` finds there what a killed apply left behind.
+  mark = "facility ${var.facility}"
+
   own_ranges = {
     network_cidr = var.network_cidr
     pod_cidr     = var.pod_cidr
@@ -42,6 +45,7 @@ data "openstack_networking_network_v2" "external" {
 
 resource "openstack_networking_network_v2" "nodes" {
   name           = var.facility
+  description    = local.mark
   admin_state_up = true
 
   lifecycle {
@@ -54,6 +58,7 @@ resource "openstack_networking_network_v2" "nodes" {
 
 resource "openstack_networking_subnet_v2" "nodes" {
   name            = var.facility
+  description     = local.mark
   network_id      = openstack_networking_network_v2.nodes.id
   cidr            = var.network_cidr
   ip_version      = 4
@@ -62,6 +67,7 @@ resource "openstack_networking_subnet_v2" "nodes" {
 
 resource "openstack_networking_router_v2" "nodes" {
   name                = var.facility
+  description         = local.mark
   external_network_id = data.openstack_networking_network_v2.external.id
 }
 
@@ -75,6 +81,7 @@ resource "openstack_networking_port_v2" "node" {
   for_each = var.nodes
 
   name           = "${var.facility}-${each.key}"
+  description    = local.mark
   network_id     = openstack_networking_network_v2.nodes.id
   admin_state_up = true
   security_group_ids = concat(
@@ -92,7 +99,7 @@ resource "openstack_networking_floatingip_v2" "controlplane" {
   for_each = local.controlplane
 
   pool        = var.external_network
-  description = "${var.facility}-${each.key}"
+  description = "${local.mark}: ${var.facility}-${each.key}"
 }
 
 resource "openstack_networking_floatingip_associate_v2" "controlplane" {

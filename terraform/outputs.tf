@@ -3,15 +3,16 @@ output "facility" {
   value       = var.facility
 }
 
+# Over what is there, not over what is ordered: a facility that is half made has outputs too.
 output "nodes" {
   description = "The nodes as they were built, by the name of the server."
   value = {
-    for name, node in var.nodes : "${var.facility}-${name}" => {
-      server_id   = openstack_compute_instance_v2.node[name].id
-      groups      = sort(node.groups)
-      flavor      = node.flavor
-      fixed_ip    = one(openstack_networking_port_v2.node[name].all_fixed_ips)
-      floating_ip = contains(node.groups, "controlplane") ? openstack_networking_floatingip_v2.controlplane[name].address : null
+    for name, server in openstack_compute_instance_v2.node : server.name => {
+      server_id   = server.id
+      groups      = sort(var.nodes[name].groups)
+      flavor      = var.nodes[name].flavor
+      fixed_ip    = try(one(openstack_networking_port_v2.node[name].all_fixed_ips), null)
+      floating_ip = try(openstack_networking_floatingip_v2.controlplane[name].address, null)
     }
   }
 }
@@ -19,7 +20,7 @@ output "nodes" {
 output "api_addresses" {
   description = "Addresses of the Kubernetes API as administrators see it, by the name of the server."
   value = {
-    for name in local.controlplane : "${var.facility}-${name}" => "https://${openstack_networking_floatingip_v2.controlplane[name].address}:6443"
+    for name, floating in openstack_networking_floatingip_v2.controlplane : "${var.facility}-${name}" => "https://${floating.address}:6443"
   }
 }
 

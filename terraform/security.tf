@@ -22,7 +22,7 @@ locals {
 
 resource "openstack_networking_secgroup_v2" "node" {
   name        = "${var.facility}-node"
-  description = "Nodes of facility ${var.facility}: ssh from its administrators, Kubernetes among themselves"
+  description = "${local.mark}: ssh from its administrators, Kubernetes among its nodes"
 
   lifecycle {
     precondition {
@@ -34,7 +34,7 @@ resource "openstack_networking_secgroup_v2" "node" {
 
 resource "openstack_networking_secgroup_v2" "controlplane" {
   name        = "${var.facility}-controlplane"
-  description = "Control plane of facility ${var.facility}: the Kubernetes API for administrators, https for users"
+  description = "${local.mark}: the Kubernetes API for administrators, https for users"
 }
 
 resource "openstack_networking_secgroup_rule_v2" "ssh" {

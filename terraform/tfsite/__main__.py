@@ -22,14 +22,16 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
-from . import environment, order, program, quota, root
+from . import adopt, environment, order, program, quota, root
 from .errors import Problem
 from .site import Site, find
 
 # These neither read terraform.tfvars nor ask the cloud.
 LOCAL = {"version", "fmt", "providers", "-help", "--help", "-h", "-version", "--version"}
 PLANNED = {"apply"}
+CHANGING = {"apply", "destroy"}
 WITH_VARIABLES = {"plan", "apply", "destroy", "refresh", "import", "console", "test", "validate"}
 
 
@@ -49,6 +51,8 @@ def main(arguments: Sequence[str]) -> None:
             forget_lock(site)
         elif not root.initialised(site):
             run_init(site, terraform, env)
+        if command[0] in CHANGING:
+            go_on(site, terraform, env)
         if command[0] in PLANNED and not has_plan_file(command):
             check_quota(site, terraform, command, env)
     elif not site.root.is_dir():
@@ -68,6 +72,7 @@ def check(site: Site, command: Sequence[str], env: dict[str, str]) -> None:
             raise Problem(f"{shown} does not say {name} as a text.", f'Add {name} = "...".')
     environment.check_credentials(site, ordered["cloud"], env)
     root.prepare(site)
+    adopt.mark(site)
     if command[0] in WITH_VARIABLES:
         root.own_state(site, ordered["facility"])
         if "ssh_public_key_file" not in ordered:
@@ -94,6 +99,29 @@ def run_init(site: Site, terraform: list[str], env: dict[str, str]) -> None:
         sys.stderr.write(done.stdout + done.stderr)
         hint = " `lab up` provides it for the lab." if site.name == "lab" else ""
         raise Problem(f"`terraform init` failed for site {site.name}.", f"See above.{hint}")
+
+
+def go_on(site: Site, terraform: list[str], env: dict[str, str]) -> None:
+    """After a run that was killed: take into the state what it left in the cloud."""
+    if not adopt.marker(site).exists():
+        return
+    print("The last run did not end by itself: looking for what it left in the cloud.", flush=True)
+    ordered = order.values(site.tfvars, site.shown(site.tfvars))
+    public = Path(ordered.get("ssh_public_key_file", f"{site.key}.pub")).expanduser()
+
+    def take_in(found: adopt.Found) -> bool:
+        print(f"  {found.address}", flush=True)
+        command = [*terraform, "import", "-input=false", "-no-color", found.address, found.id]
+        done = subprocess.run(command, cwd=site.root, env=env, capture_output=True, text=True)
+        if done.returncode:
+            sys.stderr.write(done.stdout + done.stderr)
+        return done.returncode == 0
+
+    left = adopt.take_in(site, connect(site, env).connection, ordered["facility"], public.read_text(), take_in)
+    if left:
+        print(
+            "Left over, and not taken in; delete by hand what is not in use:\n  " + "\n  ".join(left), file=sys.stderr
+        )
 
 
 def check_quota(site: Site, terraform: list[str], command: Sequence[str], env: dict[str, str]) -> None:

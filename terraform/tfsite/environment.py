@@ -30,8 +30,8 @@ def build(site: Site, given: Mapping[str, str]) -> dict[str, str]:
     for name in ("TF_DATA_DIR", "TF_WORKSPACE"):
         env.pop(name, None)
     env.setdefault("CHECKPOINT_DISABLE", "1")
-    # Provider 1.54 warns of an option at every command that this module does not set. The provider waits for most of the
-    # time, some seconds for each resource: more of them at once cost nothing.
+    # Provider 1.54 warns of an option at every command that this module does not set. And it sleeps for some seconds at
+    # each resource: more of them at once cost nothing.
     for command, options in {
         "plan": "",
         "refresh": "",

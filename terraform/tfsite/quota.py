@@ -99,24 +99,24 @@ class Cloud:
 
         files = [env["OS_CLIENT_CONFIG_FILE"]] if env.get("OS_CLIENT_CONFIG_FILE") else None
         config = OpenStackConfig(config_files=files, load_envvars=False).get_one(name)
-        self._connection: Any = Connection(config=config)
+        self.connection: Any = Connection(config=config)
 
     def flavors(self) -> dict[str, tuple[int, int]]:
-        return {flavor.id: (flavor.vcpus, flavor.ram) for flavor in self._connection.compute.flavors()}
+        return {flavor.id: (flavor.vcpus, flavor.ram) for flavor in self.connection.compute.flavors()}
 
     def flavor_names(self) -> list[str]:
-        listed = sorted(self._connection.compute.flavors(), key=lambda flavor: (flavor.vcpus, flavor.ram))
+        listed = sorted(self.connection.compute.flavors(), key=lambda flavor: (flavor.vcpus, flavor.ram))
         return [f"{flavor.name} ({flavor.vcpus} vCPUs, {flavor.ram} MiB)" for flavor in listed]
 
     def image_names(self) -> list[str]:
-        return sorted({image.name for image in self._connection.image.images(status="active")})
+        return sorted({image.name for image in self.connection.image.images(status="active")})
 
     def quotas(self) -> dict[str, Quota]:
         """Quotas by the names used here."""
-        compute = self._connection.compute.get("/limits").json()["limits"]["absolute"]
-        volumes = self._connection.block_storage.get("/limits").json()["limits"]["absolute"]
-        project = self._connection.current_project_id
-        network = self._connection.network.get(f"/quotas/{project}/details.json").json()["quota"]
+        compute = self.connection.compute.get("/limits").json()["limits"]["absolute"]
+        volumes = self.connection.block_storage.get("/limits").json()["limits"]["absolute"]
+        project = self.connection.current_project_id
+        network = self.connection.network.get(f"/quotas/{project}/details.json").json()["quota"]
         found = {
             "instances": Quota(compute["totalInstancesUsed"], compute["maxTotalInstances"]),
             CORES: Quota(compute["totalCoresUsed"], compute["maxTotalCores"]),
