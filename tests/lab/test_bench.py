@@ -22,11 +22,11 @@ def bench(*arguments: str, repo: Path, env: dict[str, str]) -> subprocess.Comple
     )
 
 
-def kubectl(*arguments: str, kubeconfig: Path) -> str:
+def kubectl(*arguments: str, kubeconfig: Path, stdin: str = "") -> str:
     """kubectl on the control plane needs nothing on this machine but ssh."""
     config = kubeconfig.parent / "ssh_config"
     command = ["ssh", "-F", str(config), "lab-cp0", "sudo", "kubectl", "--kubeconfig", "/etc/kubernetes/admin.conf"]
-    done = subprocess.run([*command, *arguments], capture_output=True, text=True, timeout=120)
+    done = subprocess.run([*command, *arguments], input=stdin, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -78,11 +78,17 @@ def wait_for_pods(name: str, kubeconfig: Path, timeout_s: float = 180) -> None:
 
 @pytest.fixture
 def restored(kubeconfig: Path, facility_dir: Path) -> Iterator[None]:
-    """The worker is back and Ready after the test, whatever it did."""
+    """The worker is back and Ready after the test, whatever it did.
+
+    A node that was deleted is created as it was: labels, the range of its pods' addresses, and flannel's annotations,
+    without which other nodes have no route to it.
+    """
+    node = json.loads(kubectl("get", "node", WORKER, "-o", "json", kubeconfig=kubeconfig))
     yield
     if not ready(WORKER, kubeconfig):
-        # A node that registers anew may be given another range of pod addresses than its bridge has.
-        on_node(WORKER, "sudo systemctl stop kubelet && { sudo ip link delete cni0 || true; }", facility_dir)
+        kept = {key: node["metadata"][key] for key in ("name", "labels", "annotations")}
+        again = {"apiVersion": "v1", "kind": "Node", "metadata": kept, "spec": {**node["spec"], "taints": []}}
+        kubectl("create", "-f", "-", kubeconfig=kubeconfig, stdin=json.dumps(again))
     on_node(WORKER, "sudo systemctl restart kubelet", facility_dir)
     wait_for(WORKER, {"True"}, kubeconfig)
     wait_for_pods(WORKER, kubeconfig)
