@@ -139,8 +139,10 @@ def test_the_distributed_result_is_equal_to_the_serial_one(
     ran = bench("run", "fcc-zee", "--engine", "dask-kubernetes", "--out", str(tmp_path), repo=repo, env=lab)
     result: dict[str, Any] = json.loads((tmp_path / "run.json").read_text())
     assert result["physics"] == "equal", ran.stdout + ran.stderr
-    assert result["timing"] == "valid", ran.stdout
-    assert ran.returncode == 0
+    # A machine that is busy with something else disturbs the times, and only them.
+    valid = result["timing"] == "valid"
+    assert ran.returncode == (0 if valid else 3), ran.stdout
+    assert (result["speed_up"] is not None) == valid
     shares = result["measurement"]["distributed"]["passes"][0]["workers"]
     assert {share["host"] for share in shares} == {"lab-cp0", WORKER}
     assert all(share["tasks"] > 0 for share in shares)
