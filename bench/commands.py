@@ -13,7 +13,7 @@ from rich.table import Table
 
 from .datasets.catalogue import CATALOGUE
 from .datasets.inspect import layout
-from .datasets.locate import Source, find, locate, own_file
+from .datasets.locate import Source, download, find, locate, own_file
 from .datasets.repack import repack
 from .engines.dask import Dask, local_cluster, scheduler
 from .engines.infn import DESCRIPTION as INFN_DESCRIPTION
@@ -218,16 +218,13 @@ def list_data(terminal: Terminal) -> None:
 
 
 def fetch_data(name: str, terminal: Terminal) -> Source:
-    """Have an input of the catalogue here; no stand-in counts as fetched."""
+    """Have an input of the catalogue here: the real one, or an error."""
     if name not in CATALOGUE:
         raise BenchError(
             f"bench data: {name}", "there is no such input", f"Known: {', '.join(CATALOGUE)}.", Exit.CANNOT_TELL
         )
-    source = locate(CATALOGUE[name], terminal)
-    if source.stand_in:
-        raise BenchError(
-            f"{CATALOGUE[name].file_name} cannot be had", "see above", "Name a folder that has it in BENCH_DATA."
-        )
+    dataset = CATALOGUE[name]
+    source = find(dataset) or download(dataset, terminal)
     terminal.say(f"{source.path} ({source.origin}), sha256 {source.sha256}")
     return source
 

@@ -12,11 +12,11 @@ from typing import Any
 
 from .. import paths
 from ..errors import BenchError
+from ..workloads.fcc_zee import IDENTITY_COLUMN
 from ..workloads.root import load, open_file
 from .files import replacing, sha256
 from .fresh import in_fresh_process
 
-IDENTITY_COLUMN = "bench_entry"
 DEFAULT_ENTRIES_PER_CLUSTER = 250
 # Part of the name in the cache: to be raised when the same input would be written in another way.
 FORMAT = 1
