@@ -39,8 +39,10 @@ Ordered = Callable[..., subprocess.CompletedProcess[str]]
 def ordered(lab: Mapping[str, str], repo: Path, facility_dir: Path) -> Iterator[Ordered]:
     """Runs `terraform/tf` for a second site on the lab, with a sound order but for what is given."""
     inventory, runtime = repo / "inventory" / SITE, repo / ".facility" / SITE
-    inventory.mkdir()
-    runtime.mkdir(mode=0o700)
+    for folder in (inventory, runtime):
+        # A run that was killed may have left its own.
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(mode=0o700)
     for name in ("clouds.yaml", "terraformrc"):
         shutil.copy(facility_dir / name, runtime / name)
 
