@@ -90,7 +90,9 @@ def main() -> None:
     try:
         app()
     except LabError as error:
-        console.print(f"\n[bold red]error:[/] {_escaped(error.what)}\n{_escaped(error.fix)}", highlight=False, soft_wrap=True)
+        console.print(
+            f"\n[bold red]error:[/] {_escaped(error.what)}\n{_escaped(error.fix)}", highlight=False, soft_wrap=True
+        )
         sys.exit(1)
 
 
