@@ -123,7 +123,8 @@ def run(stage: Stage, cwd: Path, env: dict[str, str], logs: Path, console: Conso
     if returncode and not stage.forgive(returncode):
         raise StageFailed(stage, returncode, log)
     seconds = time.monotonic() - started
-    console.print(f"{stage.name}: {seconds:.1f} s" + (f", output in {log}" if log else ""))
+    told = f", output in {log}" if log else ""
+    console.print(f"{stage.name}: {seconds:.1f} s{told}", soft_wrap=True, highlight=False)
     return Timing(stage.name, round(seconds, 1), stage.reference_s)
 
 
@@ -220,4 +221,8 @@ def main(checkout: Path) -> int:
     console.rule("[bold]Result", align="left")
     console.print(table(timings, memory.peak_mib))
     sys.stdout.flush()
-    return subprocess.run([str(bin_dir / "bench"), "show", str(out / "validate"), str(out / "run")], env=env).returncode
+    shown = subprocess.run([str(bin_dir / "bench"), "show", str(out / "validate"), str(out / "run")], env=env)
+    console.print(f"this result: {facility / 'demo.json'}", soft_wrap=True, highlight=False)
+    console.print(f"kubeconfig: {facility / 'kubeconfig'}", soft_wrap=True, highlight=False)
+    # what `bench show` thinks of the times was told, and forgiven, where they were taken
+    return 0 if shown.returncode in (0, 3) else shown.returncode
