@@ -254,14 +254,16 @@ def as_node(item: Any) -> KubeNode:
     """A node out of the library's object."""
     ready = next((each for each in item.status.conditions or () if each.type == "Ready"), None)
     is_ready = ready is not None and ready.status == "True"
+    # a node that somebody created by hand has neither until its kubelet reports
+    capacity, allocatable = item.status.capacity or {}, item.status.allocatable or {}
     return KubeNode(
         name=item.metadata.name,
         ready=is_ready,
         reason="" if is_ready else (f"{ready.reason}: {ready.message}" if ready else "its kubelet has never reported"),
         schedulable=not item.spec.unschedulable,
-        capacity_cores=quantity(item.status.capacity["cpu"]),
-        allocatable_cores=quantity(item.status.allocatable["cpu"]),
-        allocatable_memory_bytes=int(quantity(item.status.allocatable["memory"])),
+        capacity_cores=quantity(capacity.get("cpu", "0")),
+        allocatable_cores=quantity(allocatable.get("cpu", "0")),
+        allocatable_memory_bytes=int(quantity(allocatable.get("memory", "0"))),
     )
 
 

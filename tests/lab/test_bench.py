@@ -43,7 +43,9 @@ def ready(name: str, kubeconfig: Path) -> str:
     """'True', 'False' or 'Unknown'; '' where there is no such node."""
     nodes = json.loads(kubectl("get", "nodes", "-o", "json", kubeconfig=kubeconfig))["items"]
     found = [node for node in nodes if node["metadata"]["name"] == name]
-    return next((c["status"] for node in found for c in node["status"]["conditions"] if c["type"] == "Ready"), "")
+    return next(
+        (c["status"] for node in found for c in node["status"].get("conditions", []) if c["type"] == "Ready"), ""
+    )
 
 
 def wait_for(name: str, states: set[str], kubeconfig: Path, timeout_s: float = 120) -> None:
@@ -137,6 +139,7 @@ def test_the_distributed_result_is_equal_to_the_serial_one(
     lab: dict[str, str], repo: Path, tmp_path: Path, kubeconfig: Path
 ) -> None:
     ran = bench("run", "fcc-zee", "--engine", "dask-kubernetes", "--out", str(tmp_path), repo=repo, env=lab)
+    assert (tmp_path / "run.json").exists(), ran.stdout + ran.stderr
     result: dict[str, Any] = json.loads((tmp_path / "run.json").read_text())
     assert result["physics"] == "equal", ran.stdout + ran.stderr
     # A machine that is busy with something else disturbs the times, and only them.

@@ -174,6 +174,56 @@ def guests(connection: Any, network: Any, group: Any, folder: Path) -> dict[str,
     return result
 
 
+# --- what the cloud refuses --------------------------------------------------------------------------------------
+# First, while the quota has room for a server that is too large.
+def failed_server(connection: Any, network: Any, flavor: str, name: str) -> str:
+    """The fault of a server that cannot be built."""
+    server = connection.compute.create_server(
+        name=f"{NAME}-{name}",
+        image_id=connection.image.find_image("rocky-8").id,
+        flavor_id=connection.compute.find_flavor(flavor).id,
+        networks=[{"uuid": network.id}],
+    )
+    try:
+        server = wait_for(
+            "ERROR", lambda: (found := connection.compute.get_server(server)).status == "ERROR" and found, 60
+        )
+        return server.fault["message"]
+    finally:
+        connection.compute.delete_server(server)
+        connection.compute.wait_for_delete(server, interval=0.3, wait=60)
+
+
+def test_subnet_that_overlaps_docker_names_both(connection: Any):
+    listed = subprocess.run(
+        ["docker", "network", "inspect", "bridge", "--format", "{{(index .IPAM.Config 0).Subnet}}"],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.strip()
+    network = connection.network.create_network(name=f"{NAME}-overlap")
+    connection.network.create_subnet(network_id=network.id, name=network.name, ip_version=4, cidr=listed)
+    fault = failed_server(connection, network, "c1.r1", "overlap")
+    assert f"the subnet {listed} overlaps" in fault
+    assert "bridge" in fault
+
+
+def test_flavor_that_no_hypervisor_holds_is_an_error(connection: Any, network: Any):
+    assert "No valid host" in failed_server(connection, network, "c32.r64", "huge")
+
+
+def test_quota_is_refused_by_the_api(connection: Any, network: Any):
+    with pytest.raises(openstack.exceptions.HttpException, match="exceeded"):
+        connection.compute.create_server(
+            name=f"{NAME}-many",
+            image_id=connection.image.find_image("rocky-8").id,
+            flavor_id=connection.compute.find_flavor("c1.r1").id,
+            networks=[{"uuid": network.id}],
+            min_count=21,
+            max_count=21,
+        )
+
+
 # --- a guest from inside -----------------------------------------------------------------------------------------
 @pytest.mark.parametrize(("flavor", "vcpus", "memory_mib"), [("c1.r1", 1, 1024), ("c2.r4", 2, 4096)])
 def test_guest_sees_its_flavor(guests: dict[str, Guest], flavor: str, vcpus: int, memory_mib: int):
@@ -289,10 +339,13 @@ def test_volume_keeps_its_content_over_a_reboot(connection: Any, guests: dict[st
         lambda: guest.answers() and guest.says("cat /proc/sys/kernel/random/boot_id") != before,
     )
     assert guest.says("sudo mount /dev/vdb /mnt && cat /mnt/file") == "kept"
+    before = guest.says("cat /proc/sys/kernel/random/boot_id")
     connection.compute.reboot_server(guest.server, "HARD")
     wait_for(
         "the guest after Nova's reboot",
-        lambda: guest.answers() and guest.ssh("mountpoint /mnt", check=False).returncode,
+        lambda: (
+            guest.answers() and guest.ssh("cat /proc/sys/kernel/random/boot_id", check=False).stdout.strip() != before
+        ),
     )
     assert guest.says("sudo mount /dev/vdb /mnt && cat /mnt/file && sudo umount /mnt") == "kept"
     connection.compute.delete_volume_attachment(guest.server, volume.id)
@@ -312,52 +365,3 @@ def test_guest_grows_with_its_flavor(connection: Any, guests: dict[str, Guest]):
     wait_for("the guest after its resize", guest.answers)
     assert guest.says("nproc") == "2"
     assert guest.says("sed -n 's/^MemTotal: *\\([0-9]*\\) kB/\\1/p' /proc/meminfo") == str(4096 * 1024)
-
-
-# --- what the cloud refuses --------------------------------------------------------------------------------------
-def failed_server(connection: Any, network: Any, flavor: str, name: str) -> str:
-    """The fault of a server that cannot be built."""
-    server = connection.compute.create_server(
-        name=f"{NAME}-{name}",
-        image_id=connection.image.find_image("rocky-8").id,
-        flavor_id=connection.compute.find_flavor(flavor).id,
-        networks=[{"uuid": network.id}],
-    )
-    try:
-        server = wait_for(
-            "ERROR", lambda: (found := connection.compute.get_server(server)).status == "ERROR" and found, 60
-        )
-        return server.fault["message"]
-    finally:
-        connection.compute.delete_server(server)
-        connection.compute.wait_for_delete(server, interval=0.3, wait=60)
-
-
-def test_subnet_that_overlaps_docker_names_both(connection: Any):
-    listed = subprocess.run(
-        ["docker", "network", "inspect", "bridge", "--format", "{{(index .IPAM.Config 0).Subnet}}"],
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout.strip()
-    network = connection.network.create_network(name=f"{NAME}-overlap")
-    connection.network.create_subnet(network_id=network.id, name=network.name, ip_version=4, cidr=listed)
-    fault = failed_server(connection, network, "c1.r1", "overlap")
-    assert f"the subnet {listed} overlaps" in fault
-    assert "bridge" in fault
-
-
-def test_flavor_that_no_hypervisor_holds_is_an_error(connection: Any, network: Any):
-    assert "No valid host" in failed_server(connection, network, "c32.r64", "huge")
-
-
-def test_quota_is_refused_by_the_api(connection: Any, network: Any):
-    with pytest.raises(openstack.exceptions.HttpException, match="exceeded"):
-        connection.compute.create_server(
-            name=f"{NAME}-many",
-            image_id=connection.image.find_image("rocky-8").id,
-            flavor_id=connection.compute.find_flavor("c1.r1").id,
-            networks=[{"uuid": network.id}],
-            min_count=21,
-            max_count=21,
-        )

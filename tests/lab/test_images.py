@@ -66,7 +66,7 @@ def test_no_mark_of_debian_that_ansible_finds() -> None:
 
 
 def test_a_booted_guest_is_running_and_configured(repo: Path, facility_dir: Path) -> None:
-    script = "systemctl is-system-running; cloud-init status; sudo -n id -un; rpm -q --whatprovides system-release"
+    script = "systemctl is-system-running; cloud-init status; sudo -n id -un; sudo rpm -q --whatprovides system-release"
     done = subprocess.run(
         ["ssh", "-F", str(facility_dir / "ssh_config"), "lab-cp0", script],
         cwd=repo,
