@@ -255,7 +255,8 @@ def as_node(item: Any) -> KubeNode:
     ready = next((each for each in item.status.conditions or () if each.type == "Ready"), None)
     is_ready = ready is not None and ready.status == "True"
     # a node that somebody created by hand has neither until its kubelet reports
-    capacity, allocatable = item.status.capacity or {}, item.status.allocatable or {}
+    capacity: dict[str, str] = item.status.capacity or {}
+    allocatable: dict[str, str] = item.status.allocatable or {}
     return KubeNode(
         name=item.metadata.name,
         ready=is_ready,
