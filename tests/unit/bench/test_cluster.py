@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -22,7 +23,7 @@ from bench.engines.incluster import JobFile, JobSpec, cluster_spec
 from bench.engines.kubernetes import analysis_nodes, default_workers, job_manifest
 from bench.errors import BenchError, Exit
 from bench.facility.burn import SCRIPT
-from bench.facility.kube import Kube, KubeNode, quantity
+from bench.facility.kube import Kube, KubeNode, as_node, quantity
 from bench.facility.site import Facility, InstalledNode
 from bench.report import schemas
 from bench.run import Serial, run_here
@@ -218,3 +219,19 @@ def test_the_burn_counts_processor_time() -> None:
 @pytest.mark.parametrize("name", list(schemas.RECORDS))
 def test_the_committed_schema_is_that_of_the_result(name: str) -> None:
     assert schemas.schema_path(name).read_text() == schemas.schema_text(name), "python -m bench.report.schemas"
+
+
+def test_a_node_that_has_never_reported_has_no_cores() -> None:
+    empty = SimpleNamespace(
+        metadata=SimpleNamespace(name="lab-w0"),
+        spec=SimpleNamespace(unschedulable=None),
+        status=SimpleNamespace(conditions=None, capacity=None, allocatable=None),
+    )
+    found = as_node(empty)
+    assert (found.ready, found.capacity_cores, found.allocatable_cores, found.allocatable_memory_bytes) == (
+        False,
+        0,
+        0,
+        0,
+    )
+    assert found.reason == "its kubelet has never reported"
