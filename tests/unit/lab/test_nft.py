@@ -86,3 +86,9 @@ def test_machine_reaches_guests_by_floating_address_only():
 
 def test_table_replaces_the_one_before_at_once():
     assert render(model()).startswith("add table inet lab\ndelete table inet lab\ntable inet lab {")
+
+
+def test_packets_to_services_that_a_node_does_not_know_yet_are_refused():
+    """Else they leave the machine, and whoever answers there is taken for the service."""
+    table = nft.render(nft.Model("lab", "lab-", "172.31.250.0/24", "172.31.250.2"))
+    assert 'iifname "lab-*" ip daddr { 10.244.0.0/16, 10.96.0.0/12 } reject with icmp type net-unreachable' in table

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from lab.settings import POD_CIDR, SERVICE_CIDR
+
 MIRROR_PORTS = (5000, 8080)  # container images, files
 PROTOCOLS = {"1": "icmp", "6": "tcp", "17": "udp", "132": "sctp"}
 WITH_PORTS = ("tcp", "udp", "sctp")
@@ -142,6 +144,8 @@ def render(model: Model) -> str:
     pairs = ", ".join(f"{floating} : {fixed}" for floating, fixed in sorted(model.floating.items()))
     dnat = f"  dnat ip to ip daddr map {{ {pairs} }}\n" if pairs else ""
     mirror_ports = ", ".join(map(str, MIRROR_PORTS))
+    # Kubernetes' own ranges have no place outside of the guests. Until a node knows a new service its packets come here,
+    # and where they went from here somebody else might answer.
     table = f"table inet {model.name}"
     return f"""\
 add {table}
@@ -162,6 +166,7 @@ chain forward {{
   ct state established,related accept
   iifname {bridge} meta nfproto ipv6 drop
   iifname {bridge} jump from_guest
+  iifname {bridge} ip daddr {{ {POD_CIDR}, {SERVICE_CIDR} }} reject with icmp type net-unreachable
   oifname {bridge} iifname != {bridge} ct status & dnat == 0 drop
   oifname {bridge} jump to_guest
 }}
