@@ -132,6 +132,8 @@ def _jumps(ports: Sequence[Port], ingress: bool) -> str:
 def render(model: Model) -> str:
     """The table as input of `nft -f`: replaces the one there is, all at once."""
     bridge = f'"{model.bridges}*"'
+    # Kubernetes' own ranges have no place outside of the guests. Until a node knows a new service its packets leave the
+    # node, and beyond this machine somebody else might answer them.
     # In the output hook a translated packet still has the interface of its first destination, which is lo: guests are
     # told by their addresses there.
     members: dict[str, list[str]] = {}
@@ -144,8 +146,6 @@ def render(model: Model) -> str:
     pairs = ", ".join(f"{floating} : {fixed}" for floating, fixed in sorted(model.floating.items()))
     dnat = f"  dnat ip to ip daddr map {{ {pairs} }}\n" if pairs else ""
     mirror_ports = ", ".join(map(str, MIRROR_PORTS))
-    # Kubernetes' own ranges have no place outside of the guests. Until a node knows a new service its packets come here,
-    # and where they went from here somebody else might answer.
     table = f"table inet {model.name}"
     return f"""\
 add {table}
