@@ -323,6 +323,11 @@ def test_floating_address_without_a_guest_leads_nowhere(connection: Any):
 
 
 # --- volumes and restarts ----------------------------------------------------------------------------------------
+def boot_id(guest: Guest) -> str:
+    """What differs after every start; empty while the guest does not answer."""
+    return guest.ssh("cat /proc/sys/kernel/random/boot_id", check=False).stdout.strip()
+
+
 def test_volume_keeps_its_content_over_a_reboot(connection: Any, guests: dict[str, Guest]):
     guest = guests["c2.r4"]
     volume = connection.block_storage.create_volume(name=NAME, size=1)
@@ -332,21 +337,13 @@ def test_volume_keeps_its_content_over_a_reboot(connection: Any, guests: dict[st
     assert attachment.device == "/dev/vdb"
     assert guest.says("sudo blockdev --getsize64 /dev/vdb") == str(2**30)
     guest.says("sudo mkfs.ext4 -q /dev/vdb && sudo mount /dev/vdb /mnt && echo kept | sudo tee /mnt/file && sync")
-    before = guest.says("cat /proc/sys/kernel/random/boot_id")
+    first = boot_id(guest)
     guest.ssh("sudo systemctl reboot", check=False)
-    wait_for(
-        "the guest after its reboot",
-        lambda: guest.answers() and guest.says("cat /proc/sys/kernel/random/boot_id") != before,
-    )
+    wait_for("the guest after its reboot", lambda: boot_id(guest) not in ("", first))
     assert guest.says("sudo mount /dev/vdb /mnt && cat /mnt/file") == "kept"
-    before = guest.says("cat /proc/sys/kernel/random/boot_id")
+    second = boot_id(guest)
     connection.compute.reboot_server(guest.server, "HARD")
-    wait_for(
-        "the guest after Nova's reboot",
-        lambda: (
-            guest.answers() and guest.ssh("cat /proc/sys/kernel/random/boot_id", check=False).stdout.strip() != before
-        ),
-    )
+    wait_for("the guest after Nova's reboot", lambda: boot_id(guest) not in ("", second))
     assert guest.says("sudo mount /dev/vdb /mnt && cat /mnt/file && sudo umount /mnt") == "kept"
     connection.compute.delete_volume_attachment(guest.server, volume.id)
     wait_for("free volume", lambda: connection.block_storage.get_volume(volume.id).status == "available", 30)
