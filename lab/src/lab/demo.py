@@ -61,7 +61,10 @@ class StageFailed(Exception):
 
 def stages(bin_dir: Path, out: Path) -> list[Stage]:
     """The chain, in order; `out` is the folder that gets the results of `bench`."""
-    tool = lambda name: str(bin_dir / name)  # noqa: E731 (reads as a table)
+
+    def tool(name: str) -> str:
+        return str(bin_dir / name)
+
     return [
         Stage("embedded OpenStack", [tool("lab"), "up"], reference_s=22),
         Stage("artefacts and images", [tool("lab"), "artifacts"]),
