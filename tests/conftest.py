@@ -13,8 +13,6 @@ from pathlib import Path
 import pytest
 
 REPO = Path(__file__).resolve().parent.parent
-# as pytest was started: some unit tests point caches elsewhere for as long as the session lasts
-ENVIRON = dict(os.environ)
 FIRST, LAST = "test_demo.py", "test_teardown.py"
 
 
@@ -43,8 +41,8 @@ def facility_dir(repo: Path) -> Path:
 @pytest.fixture(scope="session")
 def site_env(repo: Path, facility_dir: Path) -> dict[str, str]:
     """The environment in which a person works on the site `lab` after `make demo`."""
-    path = f"{repo / '.venv' / 'bin'}:{ENVIRON['PATH']}"
-    return {**ENVIRON, "PATH": path, "OS_CLIENT_CONFIG_FILE": str(facility_dir / "clouds.yaml"), "OS_CLOUD": "lab"}
+    path = f"{repo / '.venv' / 'bin'}:{os.environ['PATH']}"
+    return {**os.environ, "PATH": path, "OS_CLIENT_CONFIG_FILE": str(facility_dir / "clouds.yaml"), "OS_CLOUD": "lab"}
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,13 +15,16 @@ from bench.datasets.standin import make_stand_in
 from bench.terminal import Terminal
 
 
-@pytest.fixture(scope="session", autouse=True)
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A cache of the tests' own."""
-    folder = tmp_path_factory.mktemp("cache")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_CACHE_HOME", str(folder))
-        yield folder
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(autouse=True)
+def in_own_cache(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What these tests cache goes there; other tests of the same session see the user's cache."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
 
 
 @pytest.fixture(scope="session")
@@ -35,7 +37,9 @@ def real_file() -> Path:
 
 @pytest.fixture(scope="session")
 def repacked(real_file: Path, cache: Path) -> Repacked:
-    return repack(real_file, ZEE.sha256, ZEE.tree)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(cache))
+        return repack(real_file, ZEE.sha256, ZEE.tree)
 
 
 @pytest.fixture(scope="session")

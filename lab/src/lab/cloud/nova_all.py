@@ -41,8 +41,9 @@ def build(etc: Path) -> Any:
     """The API's WSGI application; conductor, scheduler and computes run when this returns."""
     settings, _ = of_this_process()
     paste = etc / "api-paste.ini"
-    if not paste.exists():
-        paste.symlink_to(Path(sys.prefix) / "etc/nova/api-paste.ini")
+    # Made anew at every start: the checkout of the last one, and its environment, may be gone.
+    paste.unlink(missing_ok=True)
+    paste.symlink_to(Path(sys.prefix) / "etc/nova/api-paste.ini")
     os.environ["OS_NOVA_CONFIG_FILES"] = "api-paste.ini;nova.conf"
 
     from nova import monkey_patch
