@@ -171,8 +171,7 @@ def jet_collection(rng: np.random.Generator, partons: Partons) -> tuple[Columns,
         f"GenJet_{name}": lists(values, kept, order)
         for name, values in {"pt": pt, "eta": eta, "phi": phi, "mass": mass_of(momentum)}.items()
     }
-    position = np.cumsum(np.take_along_axis(kept, order, axis=1), axis=1) - 1
-    columns["Jet_genJetIdx"] = ragged(position.astype(np.int16), kept, order)
+    columns["Jet_genJetIdx"] = ragged(places(kept, order), kept, order)
     return columns, missed
 
 
@@ -207,7 +206,11 @@ def fat_jet_columns(rng: np.random.Generator, partons: Partons) -> Columns:
         "particleNetWithMass_QCD": np.clip(1 - np.maximum(top_like, w_like), 0, 1),
         "jetId": np.full(pt.shape, 6, np.uint8),
     }
-    return {f"FatJet_{name}": lists(values, kept, order) for name, values in names.items()}
+    columns = {f"FatJet_{name}": lists(values, kept, order) for name, values in names.items()}
+    generated = {"pt": pt, "eta": eta, "phi": phi, "mass": mass_of(momentum)}
+    columns |= {f"GenJetAK8_{name}": lists(values, kept, order) for name, values in generated.items()}
+    columns["FatJet_genJetAK8Idx"] = ragged(places(kept, order), kept, order)
+    return columns
 
 
 def lepton_columns(name: str, momentum: Array, present: Mask) -> Columns:
@@ -324,6 +327,11 @@ def bits(chosen: Mask) -> Whole:
 def by_pt(pt: Array, kept: Mask) -> Whole:
     """Order of the slots: what is kept by falling pT, then the rest."""
     return np.argsort(np.where(kept, -pt, np.inf), axis=1, kind="stable")
+
+
+def places(kept: Mask, order: Whole) -> NDArray[np.int16]:
+    """For slots in order: the place among those that are kept."""
+    return (np.cumsum(np.take_along_axis(kept, order, axis=1), axis=1) - 1).astype(np.int16)
 
 
 def lists(values: NDArray[Any], kept: Mask, order: Whole) -> Any:
