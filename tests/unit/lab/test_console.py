@@ -5,8 +5,9 @@ from __future__ import annotations
 import io
 
 import pytest
-from lab import console
 from rich.console import Console
+
+from lab import console
 
 
 def test_in_a_log_a_report_is_one_line_however_long(monkeypatch: pytest.MonkeyPatch):
