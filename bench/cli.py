@@ -67,6 +67,9 @@ def run(
     repack: Annotated[bool, typer.Option(help="Rewrite the input in small clusters before it is read.")] = True,
     site: Site = DEFAULT_SITE,
     out: Out = None,
+    output: Annotated[
+        Path | None, typer.Option(help="Folder for the files that the workload writes [default: they are deleted].")
+    ] = None,
 ) -> None:
     """Run an analysis serially and distributed, and compare the results bin by bin."""
     from .commands import RunOptions, run_workload
@@ -83,6 +86,7 @@ def run(
         entries_per_cluster=entries_per_cluster if repack else None,
         site=site,
         out=out,
+        output=output,
     )
     raise typer.Exit(run_workload(options, Terminal()))
 

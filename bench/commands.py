@@ -33,7 +33,7 @@ from .run import TUNED, exit_status, judge, prepare, run_here
 from .terminal import STAND_IN, Terminal
 from .validate import exit_status as validate_status
 from .validate import observers, validate
-from .workloads import WORKLOADS, Workload
+from .workloads import WORKLOADS, TaskWorkload, Workload
 
 RUN_FILE = "run.json"
 VALIDATE_FILE = "validate.json"
@@ -54,6 +54,7 @@ class RunOptions:
     entries_per_cluster: int | None
     site: str
     out: Path | None
+    output: Path | None
 
     @property
     def mode(self) -> str:
@@ -71,6 +72,13 @@ def run_workload(options: RunOptions, terminal: Terminal) -> Exit:
             "Choose --engine dask-local, dask or dask-kubernetes.",
             Exit.CANNOT_TELL,
         )
+    if options.infn and isinstance(workload, TaskWorkload):
+        raise BenchError(
+            f"bench run {workload.name} --mode infn",
+            "the mode is a way to run a graph, and this workload is a list of tasks",
+            "Leave --mode out.",
+            Exit.CANNOT_TELL,
+        )
     if options.engine == "dask-kubernetes":
         result = run_on_site(workload, options, terminal)
     else:
@@ -83,12 +91,13 @@ def run_workload(options: RunOptions, terminal: Terminal) -> Exit:
             terminal,
             options.entries_per_cluster,
             options.mode,
+            options.output,
         )
     report(result, workload, run_folder(options.out, options.site, "run"), terminal)
     return exit_status(result)
 
 
-def run_on_site(workload: Workload, options: RunOptions, terminal: Terminal) -> RunResult:
+def run_on_site(workload: Workload | TaskWorkload, options: RunOptions, terminal: Terminal) -> RunResult:
     """A whole run whose measuring part is a Job in the site's Kubernetes."""
     started, phases = datetime.now(UTC), Phases()
     # Asked before any work is done on the input.
@@ -111,7 +120,7 @@ def run_on_site(workload: Workload, options: RunOptions, terminal: Terminal) -> 
     )
 
 
-def known_workload(name: str) -> Workload:
+def known_workload(name: str) -> Workload | TaskWorkload:
     """The workload of that name."""
     if name not in WORKLOADS:
         raise BenchError(
@@ -138,7 +147,7 @@ def make_engine(options: RunOptions) -> Engine:
     return Serial()
 
 
-def report(result: RunResult, workload: Workload, folder: Path, terminal: Terminal) -> None:
+def report(result: RunResult, workload: Workload | TaskWorkload, folder: Path, terminal: Terminal) -> None:
     """Write the result and show it."""
     path = folder / RUN_FILE
     write_json(path, result)
@@ -146,7 +155,7 @@ def report(result: RunResult, workload: Workload, folder: Path, terminal: Termin
     terminal.say(f"result: {path}")
 
 
-def show_run(result: RunResult, workload: Workload, terminal: Terminal) -> None:
+def show_run(result: RunResult, workload: Workload | TaskWorkload, terminal: Terminal) -> None:
     """Show the result of a run."""
     terminal.mark = STAND_IN if result.input.stand_in else terminal.mark
     terminal.show(physics_table(result, workload.mass_histogram))

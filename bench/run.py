@@ -13,14 +13,14 @@ from .datasets.catalogue import CATALOGUE
 from .datasets.inspect import layout
 from .datasets.locate import Source, locate, own_file
 from .datasets.repack import DEFAULT_ENTRIES_PER_CLUSTER, repack
-from .engines.local import Serial
+from .engines.local import Serial, Threads
 from .engines.model import Engine, Job, Pass, local_pass
 from .errors import BenchError, Exit
 from .measure.equality import Comparison, Difference, Physics, compare
 from .measure.phases import Phases
 from .report.model import InputFile, Measurement, Passes, RunInput, RunResult, TimedPass
 from .terminal import Terminal
-from .workloads import Outcome, Workload
+from .workloads import Outcome, TaskWorkload, Workload
 
 # A serial pass shorter than this says little: starting tasks and reading files would weigh as much as the events.
 MIN_SERIAL_S = 2.0
@@ -67,11 +67,12 @@ class Prepared:
 
 
 def prepare(
-    workload: Workload,
+    workload: Workload | TaskWorkload,
     inputs: Sequence[Path],
     terminal: Terminal,
     phases: Phases,
     entries_per_cluster: int | None = DEFAULT_ENTRIES_PER_CLUSTER,
+    output: Path | None = None,
 ) -> Prepared:
     """Find the input, rewrite it in small clusters (None: read it as it is), and take the yields of the original.
 
@@ -80,8 +81,11 @@ def prepare(
     BenchError
         A file is missing, broken, or has not the columns that the workload needs.
     """
-    with phases.phase("locate"):
-        sources = tuple(own_file(path) for path in inputs) or (locate(CATALOGUE[workload.name], terminal),)
+    sources: tuple[Source, ...] = ()
+    # A scan makes its own input: there is nothing to find, and nothing to cut into clusters.
+    if workload.tree:
+        with phases.phase("locate"):
+            sources = tuple(own_file(path) for path in inputs) or (locate(CATALOGUE[workload.name], terminal),)
     for source in sources:
         terminal.say(f"input {source.path} ({source.origin}), sha256 {source.sha256}")
     originals = tuple(source.path for source in sources)
@@ -90,16 +94,19 @@ def prepare(
         try:
             yields = local_pass(job).outcome
         except LookupError as error:
-            raise BenchError(f"{originals[0]}", str(error), f"Give an input for {workload.name}.") from error
+            raise BenchError(
+                f"{originals[0] if originals else workload.name}", str(error), f"Give an input for {workload.name}."
+            ) from error
     recorded = against_catalogue(sources, yields)
     digests = tuple(source.sha256 for source in sources)
-    if entries_per_cluster is not None:
+    repacked = bool(sources) and entries_per_cluster is not None
+    if sources and entries_per_cluster is not None:
         with phases.phase("repack"), terminal.step(f"input in clusters of {entries_per_cluster} entries"):
             copies = [repack(each.path, each.sha256, workload.tree, entries_per_cluster) for each in sources]
         read = tuple(copy.path for copy in copies)
         digests = tuple(copy.sha256 for copy in copies)
         job = Job(workload, read, tuple(layout(path, workload.tree) for path in read))
-    return Prepared(sources, job, digests, entries_per_cluster is not None, yields, recorded)
+    return Prepared(sources, replace(job, output=output), digests, repacked, yields, recorded)
 
 
 def against_catalogue(sources: Sequence[Source], yields: Outcome) -> tuple[Difference, ...]:
@@ -132,6 +139,8 @@ def measure(
         engine.__enter__()
     try:
         terminal.say(f"engine {engine.name}: slots {engine.slots}, after {phases.wall_s['connect']:.1f} s")
+        if engine.name == Threads.name and isinstance(job.workload, TaskWorkload):
+            terminal.say(f"{job.workload.name} is a list of tasks: they run one after the other here")
         serial = Serial()
         with phases.phase("warm-up serial"), terminal.step("compiling for the serial reference"):
             serial.warm_up(job)
@@ -156,7 +165,7 @@ def measure(
     others += [(each.outcome, "the serial reference") for each in distributed]
     return Measurement(
         replicas=job.replicas,
-        entries=job.entries,
+        entries=job.entries if job.paths else reference.entries,
         clusters=job.clusters,
         serial=as_passes(serial.name, 1, references),
         distributed=as_passes(engine.name, engine.slots, distributed) if distributed else None,
@@ -170,6 +179,8 @@ def measure(
 
 def sized(job: Job, slots: int, replicas: int | None, phases: Phases) -> tuple[Job, Pass]:
     """The job with its number of replicas, and a first serial pass over it."""
+    if not job.paths:
+        replicas = 1
     if replicas is not None:
         job = replace(job, replicas=replicas)
         with phases.phase("serial"):
@@ -275,7 +286,7 @@ def judge(
 
 
 def run_here(
-    workload: Workload,
+    workload: Workload | TaskWorkload,
     inputs: Sequence[Path],
     engine: Engine,
     repeats: int,
@@ -283,10 +294,11 @@ def run_here(
     terminal: Terminal,
     entries_per_cluster: int | None = DEFAULT_ENTRIES_PER_CLUSTER,
     mode: str = TUNED,
+    output: Path | None = None,
 ) -> RunResult:
     """A whole run, driven by this process."""
     started, phases = datetime.now(UTC), Phases()
-    prepared = prepare(workload, inputs, terminal, phases, entries_per_cluster)
+    prepared = prepare(workload, inputs, terminal, phases, entries_per_cluster, output)
     measurement = measure(prepared.job, engine, repeats, replicas, terminal, phases)
     return judge(prepared, measurement, started, phases, engine.name, mode)
 
