@@ -82,7 +82,8 @@ def jet_features(jet: Any, pt: Features, eta: Features, phi: Features) -> list[F
 
 def top_features(pt: Features, eta: Features, mass: Features) -> list[Features]:
     """What a network sees of the whole candidate."""
-    return [np.log(np.maximum(mass, 1)) - np.float32(5.15), np.log(np.maximum(pt, 1)) / 5, np.abs(eta)]
+    seen: list[Any] = [np.log(np.maximum(mass, 1)) - np.float32(5.15), np.log(np.maximum(pt, 1)) / 5, np.abs(eta)]
+    return seen
 
 
 def pair_mass(a: NDArray[np.float64], b: NDArray[np.float64]) -> Features:
