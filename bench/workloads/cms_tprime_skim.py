@@ -196,12 +196,10 @@ def flat_columns(columns: Mapping[str, Any]) -> dict[str, Any]:
 def write(path: Path, tree: str, columns: Mapping[str, Any]) -> None:
     """Write columns as a TTree; a collection gets a counter `n<name>` and a branch for each member."""
     ak = library("awkward")
-    types = {
-        name: values.dtype if values.ndim == 1 and not ak.fields(values) else ak.type(values).content
-        for name, values in columns.items()
-    }
+    plain = {name: np.asarray(values) if values.ndim == 1 else values for name, values in columns.items()}
+    types = {name: values.dtype if values.ndim == 1 else ak.type(values).content for name, values in plain.items()}
     with library("uproot").recreate(path) as file:
-        file.mktree(tree, types).extend(dict(columns))
+        file.mktree(tree, types).extend(plain)
 
 
 def checked(columns: Columns, place: str) -> Columns:
