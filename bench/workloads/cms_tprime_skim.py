@@ -26,6 +26,7 @@ from .tasks import Chunk, Filled, Part, Partial, TaskWorkload, chunks, filled, m
 from .toptagger import (
     MERGED,
     MERGED_LOOSE,
+    MERGED_TIGHT,
     MIXED,
     RESOLVED,
     TRAINED,
@@ -53,10 +54,14 @@ TOP_MASS = HistogramSpec("Top_mass", "mass of selected resolved and mixed candid
 
 @dataclass(frozen=True)
 class Scored:
-    """Candidates of one kind and variation: scores of all of them, and which are kept, how many for each event."""
+    """Candidates of one kind and variation: scores of all of them, and which are kept, how many for each event.
+
+    Kept are those above the loose working point; `tight` is the other one.
+    """
 
     candidates: Candidates
     scores: Features
+    tight: float
     counts: NDArray[np.int64]
     kept: NDArray[np.int64]
 
@@ -65,17 +70,18 @@ class Scored:
         ak = library("awkward")
         values = {name: getattr(self.candidates, name)[self.kept] for name in ("pt", "eta", "phi", "mass")}
         values["score"] = self.scores[self.kept]
+        values["tight"] = values["score"] > self.tight
         return ak.zip({name: ak.unflatten(flat, self.counts) for name, flat in values.items()})
 
 
 def scored(kind: str, candidates: Candidates) -> Scored:
     """Score all candidates together, and keep those above the loose working point that share no jet."""
     if kind == MERGED:
-        scores, loose = candidates.features[:, 0], MERGED_LOOSE
+        scores, loose, tight = candidates.features[:, 0], MERGED_LOOSE, MERGED_TIGHT
     else:
         network = tagger(kind)
-        scores, loose = network.score(candidates.features), network.loose
-    return Scored(candidates, scores, *without_overlap(candidates, scores, loose))
+        scores, loose, tight = network.score(candidates.features), network.loose, network.tight
+    return Scored(candidates, scores, tight, *without_overlap(candidates, scores, loose))
 
 
 def summed(partials: Sequence[Partial]) -> Partial:
