@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from .cms_tprime import CmsTprime
+from .cms_tprime_skim import CmsTprimeSkim
 from .fcc_zee import FccZee
 from .model import Booking, CutStep, Histogram, HistogramSpec, Outcome, Workload
 from .tasks import TaskWorkload
 
-WORKLOADS: dict[str, Workload | TaskWorkload] = {workload.name: workload for workload in (FccZee(),)}
+WORKLOADS: dict[str, Workload | TaskWorkload] = {
+    workload.name: workload for workload in (FccZee(), CmsTprimeSkim(), CmsTprime())
+}
 
 __all__ = [
     "WORKLOADS",
     "Booking",
+    "CmsTprime",
+    "CmsTprimeSkim",
     "CutStep",
     "FccZee",
     "Histogram",

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .model import Booking, HistogramSpec
-from .nano_objects import NOMINAL
+from .model import NOMINAL, Booking, HistogramSpec
 from .nanoaod import TREE
 
 KINDS = ("Resolved", "Mixed", "Merged")
@@ -69,21 +68,25 @@ class CmsTprime:
 
     name: str = "cms-tprime"
     title: str = "CMS T' → tZ(νν), step 2: signal and control regions with variations"
-    trees: tuple[str, ...] = (TREE,)
+    tree: str = TREE
     mass_histogram: str = f"top/Top_mass/{NOMINAL}"
+
+    @property
+    def trees(self) -> tuple[str, ...]:
+        return (self.tree,)
 
     @property
     def code(self) -> str:
         return (Path(__file__).parent / "cxx" / "cms_tprime.hpp").read_text()
 
-    def book(self, frames: Mapping[str, Any], columns: Mapping[str, Iterable[str]]) -> Booking:
-        missing = sorted(set(needed_columns()) - set(columns[TREE]))
+    def book(self, tree: str, frame: Any, columns: Iterable[str]) -> Booking:
+        missing = sorted(set(needed_columns()) - set(columns))
         if missing:
             raise LookupError(
                 f"{self.name} needs the files that cms-tprime-skim writes with --output; "
                 f"{len(missing)} columns are missing, the first of them {', '.join(missing[:3])}"
             )
-        frame = frames[TREE].Define("view", look(NOMINAL))
+        frame = frame.Define("view", look(NOMINAL))
         for kind in KINEMATIC:
             both = ", ".join(look(kind + suffix) for suffix in DIRECTIONS.values())
             frame = frame.Vary("view", f"ROOT::RVec<bench::cms_tprime::View>{{{both}}}", list(DIRECTIONS), kind)

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from ..datasets.files import replacing, sha256
 from ..errors import BenchError, Exit
 from .content import content_sum
-from .model import CutStep, HistogramSpec, Outcome
-from .nano_objects import NOMINAL, VARIATIONS, Objects, event_quality, objects, shifted
+from .model import NOMINAL, CutStep, HistogramSpec, Outcome
+from .nano_objects import VARIATIONS, Objects, event_quality, objects, shifted
 from .nano_weights import weights
 from .nanoaod import TREE, TRIGGERS, Columns, names_in, read
 from .numeric import library

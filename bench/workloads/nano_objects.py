@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
+from .model import NOMINAL
 from .nanoaod import FILTERS, TRIGGERS, Columns, zipped
 from .numeric import library
 
-NOMINAL = "nominal"
 VARIATIONS = (NOMINAL, "jesUp", "jesDown", "jerUp", "jerDown")
 DIRECTIONS = {"Up": 1.0, "Down": -1.0}
 
