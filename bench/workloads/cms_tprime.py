@@ -94,7 +94,10 @@ class CmsTprime:
         for variation, column in WEIGHTS.items():
             both = ", ".join(weight(**{column: f"{column}_{direction}"}) for direction in DIRECTIONS)
             frame = frame.Vary("weight", f"ROOT::RVecF{{{both}}}", list(DIRECTIONS), variation)
-        return self.selection(frame)
+        # Once for all regions: every expression is compiled, in every process.
+        for quantity, (*_, expression) in QUANTITIES.items():
+            frame = frame.Define(quantity, expression)
+        return self.selection(frame.Define("one", "1.f"))
 
     def selection(self, frame: Any) -> Booking:
         """Book cut flow and regions on a frame with `view` and `weight`."""
@@ -122,12 +125,11 @@ class CmsTprime:
         varied: list[tuple[HistogramSpec, Any]] = []
         for region, of_region in regions.items():
             words = REGIONS[region]
-            in_bin = of_region.Define("one", "1.f")
-            varied.append(booked(in_bin, HistogramSpec(region, words, "", 1, 0.5, 1.5, weighted=True), "one"))
-            for quantity, (title, unit, n_bins, low, high, expression) in QUANTITIES.items():
+            varied.append(booked(of_region, HistogramSpec(region, words, "", 1, 0.5, 1.5, weighted=True), "one"))
+            for quantity, (title, unit, n_bins, low, high, _) in QUANTITIES.items():
                 if quantity == "MT_T" or region in IN_DETAIL:
                     spec = HistogramSpec(f"{region}/{quantity}", f"{title}, {words}", unit, n_bins, low, high, True)
-                    varied.append(booked(of_region.Define(quantity, expression), spec, quantity))
+                    varied.append(booked(of_region, spec, quantity))
         tallies = {"events_sum": frame.Define("event_number", "ULong64_t(event)").Sum("event_number")}
         return Booking(tuple(cutflow), tallies, (), tuple(varied))
 
