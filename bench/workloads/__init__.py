@@ -5,11 +5,12 @@ from __future__ import annotations
 from .cms_tprime import CmsTprime
 from .cms_tprime_skim import CmsTprimeSkim
 from .fcc_zee import FccZee
+from .ml_scan import MlScan
 from .model import Booking, CutStep, Histogram, HistogramSpec, Outcome, Workload
 from .tasks import TaskWorkload
 
 WORKLOADS: dict[str, Workload | TaskWorkload] = {
-    workload.name: workload for workload in (FccZee(), CmsTprimeSkim(), CmsTprime())
+    workload.name: workload for workload in (FccZee(), CmsTprimeSkim(), CmsTprime(), MlScan())
 }
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "FccZee",
     "Histogram",
     "HistogramSpec",
+    "MlScan",
     "Outcome",
     "TaskWorkload",
     "Workload",
