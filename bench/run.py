@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 
-from .datasets.catalogue import CATALOGUE
+from .datasets.catalogue import default_input
 from .datasets.locate import Source, locate, own_file
 from .datasets.repack import DEFAULT_ENTRIES_PER_CLUSTER, repack
 from .engines.local import Serial, Threads
@@ -84,7 +84,7 @@ def prepare(
     # A scan makes its own input: there is nothing to find, and nothing to cut into clusters.
     if workload.tree:
         with phases.phase("locate"):
-            sources = tuple(own_file(path) for path in inputs) or (locate(CATALOGUE[workload.name], terminal),)
+            sources = tuple(own_file(path) for path in inputs) or (locate(default_input(workload.name), terminal),)
     for source in sources:
         terminal.say(f"input {source.path} ({source.origin}), sha256 {source.sha256}")
     originals = tuple(source.path for source in sources)
