@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from .fcc_zee import FccZee
 from .model import Booking, CutStep, Histogram, HistogramSpec, Outcome, Workload
+from .stop4body import Stop4Body
 from .tasks import TaskWorkload
 
-WORKLOADS: dict[str, Workload | TaskWorkload] = {workload.name: workload for workload in (FccZee(),)}
+WORKLOADS: dict[str, Workload | TaskWorkload] = {workload.name: workload for workload in (FccZee(), Stop4Body())}
 
 __all__ = [
     "WORKLOADS",
@@ -16,6 +17,7 @@ __all__ = [
     "Histogram",
     "HistogramSpec",
     "Outcome",
+    "Stop4Body",
     "TaskWorkload",
     "Workload",
 ]
