@@ -43,6 +43,13 @@ class Mode(StrEnum):
     INFN = "infn"
 
 
+class StagingName(StrEnum):
+    """What is done with an input that lies on a server."""
+
+    PULL = "pull"
+    REMOTE = "remote"
+
+
 Site = Annotated[str, typer.Option(help="Name of the site: a folder in inventory/.")]
 Out = Annotated[Path | None, typer.Option(help="Folder for the results [default: .facility/SITE/runs/…].")]
 
@@ -51,7 +58,8 @@ Out = Annotated[Path | None, typer.Option(help="Folder for the results [default:
 def run(
     workload: Annotated[str, typer.Argument(help="Which analysis: fcc-zee.")],
     input: Annotated[
-        list[Path] | None, typer.Option(help="Input file; may be repeated [default: the real file].")
+        list[str] | None,
+        typer.Option(help="Input: a path, file:// or root:// address; may be repeated [default: the real file]."),
     ] = None,
     engine: Annotated[EngineName, typer.Option(help="Where it runs.")] = EngineName.SERIAL,
     mode: Annotated[Mode, typer.Option(help="tuned, or as the notebooks of INFN Napoli use Dask.")] = Mode.TUNED,
@@ -65,6 +73,9 @@ def run(
     scheduler: Annotated[str | None, typer.Option(help="Address of the Dask scheduler, for --engine dask.")] = None,
     entries_per_cluster: Annotated[int, typer.Option(min=1, help="Entries in a cluster of the repacked input.")] = 250,
     repack: Annotated[bool, typer.Option(help="Rewrite the input in small clusters before it is read.")] = True,
+    staging: Annotated[
+        StagingName, typer.Option(help="Inputs at root://…: copied to the cache, or read where they lie.")
+    ] = StagingName.PULL,
     site: Site = DEFAULT_SITE,
     out: Out = None,
 ) -> None:
@@ -81,6 +92,7 @@ def run(
         workers=workers,
         scheduler=scheduler,
         entries_per_cluster=entries_per_cluster if repack else None,
+        staging=str(staging),
         site=site,
         out=out,
     )

@@ -13,7 +13,8 @@ from rich.table import Table
 
 from .datasets.catalogue import CATALOGUE
 from .datasets.inspect import layout
-from .datasets.locate import Source, download, find, locate, own_file
+from .datasets.locate import Source, download, find, locate, own_input
+from .datasets.remote import Staging, on_this_machine
 from .datasets.repack import repack
 from .engines.dask import Dask, local_cluster, scheduler
 from .engines.infn import DESCRIPTION as INFN_DESCRIPTION
@@ -44,7 +45,7 @@ class RunOptions:
     """Options of `bench run`."""
 
     workload: str
-    inputs: tuple[Path, ...]
+    inputs: tuple[str, ...]
     engine: str
     infn: bool
     repeats: int
@@ -52,6 +53,7 @@ class RunOptions:
     workers: int | None
     scheduler: str | None
     entries_per_cluster: int | None
+    staging: str
     site: str
     out: Path | None
 
@@ -83,6 +85,7 @@ def run_workload(options: RunOptions, terminal: Terminal) -> Exit:
             terminal,
             options.entries_per_cluster,
             options.mode,
+            Staging(options.staging),
         )
     report(result, workload, run_folder(options.out, options.site, "run"), terminal)
     return exit_status(result)
@@ -95,8 +98,11 @@ def run_on_site(workload: Workload, options: RunOptions, terminal: Terminal) -> 
     facility = load_facility(options.site)
     kube = Kube(kubeconfig_path(facility))
     check_operator(facility, kube)
-    prepared = prepare(workload, options.inputs, terminal, phases, options.entries_per_cluster)
-    files = dict(zip(prepared.job.paths, prepared.read_sha256, strict=True))
+    prepared = prepare(
+        workload, options.inputs, terminal, phases, options.entries_per_cluster, Staging(options.staging)
+    )
+    here = [on_this_machine(path, "--engine dask-kubernetes") for path in prepared.job.paths]
+    files = dict(zip(here, prepared.read_sha256, strict=True))
     request = Request(workload.name, files, options.repeats, options.replicas, options.workers, options.infn)
     measurement = run_in_cluster(request, facility, kube, terminal, phases)
     return judge(
@@ -234,9 +240,10 @@ def repack_data(input_name: str, entries_per_cluster: int, tree: str, terminal: 
     if input_name in CATALOGUE:
         source, tree = locate(CATALOGUE[input_name], terminal), CATALOGUE[input_name].tree
     else:
-        source = own_file(Path(input_name))
+        source = own_input(input_name, Staging.PULL, terminal)
+    original = on_this_machine(source.path, "data repack")
     with terminal.step(f"{source.path} in clusters of {entries_per_cluster} entries"):
-        copy = repack(source.path, source.sha256, tree, entries_per_cluster)
+        copy = repack(original, source.sha256, tree, entries_per_cluster)
     before, after = layout(source.path, tree), layout(copy.path, tree)
     terminal.say(f"{copy.path}, sha256 {copy.sha256}")
     terminal.say(f"{after.entries:,} entries, {before.n_clusters} → {after.n_clusters} clusters; all branches equal")

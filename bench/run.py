@@ -10,8 +10,10 @@ from pathlib import Path
 from statistics import median
 
 from .datasets.catalogue import CATALOGUE
-from .datasets.inspect import layout
-from .datasets.locate import Source, locate, own_file
+from .datasets.finite import refuse_not_finite
+from .datasets.inspect import layout, refuse_empty
+from .datasets.locate import Source, locate, own_input
+from .datasets.remote import RemoteFile, Staging, on_this_machine
 from .datasets.repack import DEFAULT_ENTRIES_PER_CLUSTER, repack
 from .engines.local import Serial
 from .engines.model import Engine, Job, Pass, local_pass
@@ -68,10 +70,11 @@ class Prepared:
 
 def prepare(
     workload: Workload,
-    inputs: Sequence[Path],
+    inputs: Sequence[str | Path],
     terminal: Terminal,
     phases: Phases,
     entries_per_cluster: int | None = DEFAULT_ENTRIES_PER_CLUSTER,
+    staging: Staging = Staging.PULL,
 ) -> Prepared:
     """Find the input, rewrite it in small clusters (None: read it as it is), and take the yields of the original.
 
@@ -81,21 +84,32 @@ def prepare(
         A file is missing, broken, or has not the columns that the workload needs.
     """
     with phases.phase("locate"):
-        sources = tuple(own_file(path) for path in inputs) or (locate(CATALOGUE[workload.name], terminal),)
+        sources = tuple(own_input(each, staging, terminal) for each in inputs) or (
+            locate(CATALOGUE[workload.name], terminal),
+        )
     for source in sources:
-        terminal.say(f"input {source.path} ({source.origin}), sha256 {source.sha256}")
+        terminal.say(f"input {source.path} ({source.origin}), {source.checksum}")
     originals = tuple(source.path for source in sources)
     with phases.phase("yields"), terminal.step("yields of the input as it is, in one thread"):
         job = Job(workload, originals, tuple(layout(path, workload.tree) for path in originals))
+        refuse_empty(job.paths, job.layouts, workload.tree)
         try:
             yields = local_pass(job).outcome
         except LookupError as error:
-            raise BenchError(f"{originals[0]}", str(error), f"Give an input for {workload.name}.") from error
+            next_step = f"Give an input for {workload.name}."
+            raise BenchError(f"{originals[0]}", str(error), next_step, Exit.CANNOT_TELL) from error
+        refuse_not_finite(yields, job.paths, (workload.tree,))
     recorded = against_catalogue(sources, yields)
     digests = tuple(source.sha256 for source in sources)
+    if any(isinstance(path, RemoteFile) for path in originals):
+        terminal.say("read where it lies, in the clusters that it has")
+        entries_per_cluster = None
     if entries_per_cluster is not None:
         with phases.phase("repack"), terminal.step(f"input in clusters of {entries_per_cluster} entries"):
-            copies = [repack(each.path, each.sha256, workload.tree, entries_per_cluster) for each in sources]
+            copies = [
+                repack(on_this_machine(each.path, "repack"), each.sha256, workload.tree, entries_per_cluster)
+                for each in sources
+            ]
         read = tuple(copy.path for copy in copies)
         digests = tuple(copy.sha256 for copy in copies)
         job = Job(workload, read, tuple(layout(path, workload.tree) for path in read))
@@ -276,17 +290,18 @@ def judge(
 
 def run_here(
     workload: Workload,
-    inputs: Sequence[Path],
+    inputs: Sequence[str | Path],
     engine: Engine,
     repeats: int,
     replicas: int | None,
     terminal: Terminal,
     entries_per_cluster: int | None = DEFAULT_ENTRIES_PER_CLUSTER,
     mode: str = TUNED,
+    staging: Staging = Staging.PULL,
 ) -> RunResult:
     """A whole run, driven by this process."""
     started, phases = datetime.now(UTC), Phases()
-    prepared = prepare(workload, inputs, terminal, phases, entries_per_cluster)
+    prepared = prepare(workload, inputs, terminal, phases, entries_per_cluster, staging)
     measurement = measure(prepared.job, engine, repeats, replicas, terminal, phases)
     return judge(prepared, measurement, started, phases, engine.name, mode)
 

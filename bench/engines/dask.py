@@ -17,6 +17,7 @@ from ..datasets.inspect import entries_per_partition
 from ..errors import BenchError, Exit
 from ..workloads import Booking, Outcome
 from ..workloads.root import load
+from .failures import keep_errors, told_by_workers
 from .model import Job, Pass, WorkerShare, local_pass
 from .versions import software_versions
 
@@ -82,6 +83,7 @@ class Dask:
             self._check_threads()
             self._versions = self._check_versions()
             self._hosts = self.client.run(node_name)
+            keep_errors(self.client)
             silence_progress_bar()
             self._stack = stack.pop_all()
         return self
@@ -97,9 +99,10 @@ class Dask:
     def warm_up(self, job: Job) -> None:
         # Compiled code is kept per process, so every process has to see the graph once. Tasks would not do: the
         # scheduler may give two to one worker and none to another.
-        self.client.run(warm_worker, job)
-        # The graph that ROOT sends is compiled once more, in the form in which it is sent.
-        self.book(replace(job, replicas=self.slots), self.slots).trigger()
+        with told_by_workers(self.client, f"{job.workload.name} on {self.name}"):
+            self.client.run(warm_worker, job)
+            # The graph that ROOT sends is compiled once more, in the form in which it is sent.
+            self.book(replace(job, replicas=self.slots), self.slots).trigger()
 
     def run(self, job: Job) -> Pass:
         partitions = n_partitions(self.slots, job.clusters)
@@ -121,7 +124,8 @@ class Dask:
         cpu = self.client.run(cpu_seconds)
         # Opened before the run: a task stream that is asked for afterwards is empty.
         distributed: Any = importlib.import_module("distributed")
-        with distributed.get_task_stream(self.client) as stream:
+        who = f"{job.workload.name} on {self.name}"
+        with told_by_workers(self.client, who), distributed.get_task_stream(self.client) as stream:
             wall, start = time.time(), time.perf_counter()
             trigger()
             overall_s = time.perf_counter() - start

@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
 
 from ..datasets.inspect import Layout
+from ..datasets.remote import FilePath
 from ..workloads import Outcome, Workload
 from ..workloads.root import load
+from .failures import told
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,7 @@ class Job:
     """A workload and its input: the files, each with its layout, read `replicas` times one after the other."""
 
     workload: Workload
-    paths: tuple[Path, ...]
+    paths: tuple[FilePath, ...]
     layouts: tuple[Layout, ...]
     replicas: int = 1
 
@@ -108,7 +109,8 @@ def local_pass(job: Job) -> Pass:
     root.gInterpreter.Declare(job.workload.code)
     booking = job.workload.book(root.RDataFrame(job.workload.tree, job.files), job.columns)
     cpu, start = time.process_time(), time.perf_counter()
-    booking.trigger()
+    with told(f"{job.workload.name} on {job.paths[0]}"):
+        booking.trigger()
     overall_s = time.perf_counter() - start
     cpu_s = time.process_time() - cpu
     return Pass(booking.collect(), overall_s, loop_s=overall_s, cpu_s=cpu_s)

@@ -19,6 +19,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import mkdtemp
+from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -182,16 +183,15 @@ class Server:
                 "sec.protbind * only gsi",
             ]
         (self.folder / "server.cfg").write_text("\n".join(lines) + "\n")
-        user = pwd.getpwnam("nobody") if os.geteuid() == 0 else pwd.getpwuid(os.geteuid())
-        for path in (self.folder / "admin", *([self.authority.host_key] if self.authority else [])):
-            if os.geteuid() == 0:
+        as_user: dict[str, Any] = {}
+        if os.geteuid() == 0:
+            user = pwd.getpwnam("nobody")
+            as_user = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
+            for path in (self.folder / "admin", *([self.authority.host_key] if self.authority else [])):
                 os.chown(path, user.pw_uid, user.pw_gid)
         command = ["xrootd", "-c", str(self.folder / "server.cfg"), "-n", f"bench{self.port}"]
         log = (self.folder / "server.log").open("ab")
-        self.process = subprocess.Popen(
-            command, stdout=log, stderr=log, cwd=self.folder / "admin",
-            user=user.pw_uid, group=user.pw_gid, extra_groups=[],
-        ) if os.geteuid() == 0 else subprocess.Popen(command, stdout=log, stderr=log, cwd=self.folder / "admin")  # fmt: skip
+        self.process = subprocess.Popen(command, stdout=log, stderr=log, cwd=self.folder / "admin", **as_user)
         log.close()
         deadline = time.monotonic() + 20
         while True:
