@@ -20,7 +20,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-data = typer.Typer(help="Inputs: list, fetch, cut into small clusters.", no_args_is_help=True)
+data = typer.Typer(help="Inputs: list, fetch, describe, cut into small clusters.", no_args_is_help=True)
 app.add_typer(data, name="data")
 
 DEFAULT_SITE = "lab"
@@ -78,6 +78,9 @@ def run(
     ] = StagingName.PULL,
     site: Site = DEFAULT_SITE,
     out: Out = None,
+    output: Annotated[
+        Path | None, typer.Option(help="Folder for the files that the workload writes [default: they are deleted].")
+    ] = None,
 ) -> None:
     """Run an analysis serially and distributed, and compare the results bin by bin."""
     from .commands import RunOptions, run_workload
@@ -95,6 +98,7 @@ def run(
         staging=str(staging),
         site=site,
         out=out,
+        output=output,
     )
     raise typer.Exit(run_workload(options, Terminal()))
 
@@ -137,6 +141,24 @@ def data_fetch(name: Annotated[str, typer.Argument(help="Name in `bench data lis
     from .commands import fetch_data
 
     fetch_data(name, Terminal())
+
+
+@data.command("describe")
+def data_describe(
+    inputs: Annotated[
+        list[str], typer.Argument(metavar="FILE...", help="Names in `bench data list`, paths, file:// or root://.")
+    ],
+    tree: Annotated[str | None, typer.Option(help="Only this tree [default: all].")] = None,
+    slots: Annotated[
+        int | None, typer.Option(min=1, help="Tasks at a time that there should be clusters for [default: cores].")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="As JSON, every branch.")] = False,
+    all_branches: Annotated[bool, typer.Option("--all-branches", help="List every branch.")] = False,
+) -> None:
+    """What is in a file: entries, branches, compression, clusters; and whether these are enough for the slots."""
+    from .commands import describe_data
+
+    describe_data(inputs, tree, slots, json, all_branches, Terminal())
 
 
 @data.command("repack")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from pydantic import ValidationError
 from rich.table import Table
 
 from .datasets.catalogue import CATALOGUE
+from .datasets.describe import FileDescription, describe
 from .datasets.inspect import layout
 from .datasets.locate import Source, download, find, locate, own_input
 from .datasets.remote import Staging, on_this_machine
@@ -26,6 +28,7 @@ from .errors import BenchError, Exit
 from .facility.kube import Kube
 from .facility.site import kubeconfig_path, load_facility
 from .measure.phases import Phases
+from .report.description import description_tables
 from .report.model import RunResult
 from .report.tables import physics_table, time_table
 from .report.validation import ValidateResult, remarks, validation_table
@@ -34,7 +37,7 @@ from .run import TUNED, exit_status, judge, prepare, run_here
 from .terminal import STAND_IN, Terminal
 from .validate import exit_status as validate_status
 from .validate import observers, validate
-from .workloads import WORKLOADS, Workload
+from .workloads import WORKLOADS, TaskWorkload, Workload
 
 RUN_FILE = "run.json"
 VALIDATE_FILE = "validate.json"
@@ -56,6 +59,7 @@ class RunOptions:
     staging: str
     site: str
     out: Path | None
+    output: Path | None
 
     @property
     def mode(self) -> str:
@@ -73,6 +77,13 @@ def run_workload(options: RunOptions, terminal: Terminal) -> Exit:
             "Choose --engine dask-local, dask or dask-kubernetes.",
             Exit.CANNOT_TELL,
         )
+    if options.infn and isinstance(workload, TaskWorkload):
+        raise BenchError(
+            f"bench run {workload.name} --mode infn",
+            "the mode is a way to run a graph, and this workload is a list of tasks",
+            "Leave --mode out.",
+            Exit.CANNOT_TELL,
+        )
     if options.engine == "dask-kubernetes":
         result = run_on_site(workload, options, terminal)
     else:
@@ -86,12 +97,13 @@ def run_workload(options: RunOptions, terminal: Terminal) -> Exit:
             options.entries_per_cluster,
             options.mode,
             Staging(options.staging),
+            options.output,
         )
     report(result, workload, run_folder(options.out, options.site, "run"), terminal)
     return exit_status(result)
 
 
-def run_on_site(workload: Workload, options: RunOptions, terminal: Terminal) -> RunResult:
+def run_on_site(workload: Workload | TaskWorkload, options: RunOptions, terminal: Terminal) -> RunResult:
     """A whole run whose measuring part is a Job in the site's Kubernetes."""
     started, phases = datetime.now(UTC), Phases()
     # Asked before any work is done on the input.
@@ -117,7 +129,7 @@ def run_on_site(workload: Workload, options: RunOptions, terminal: Terminal) -> 
     )
 
 
-def known_workload(name: str) -> Workload:
+def known_workload(name: str) -> Workload | TaskWorkload:
     """The workload of that name."""
     if name not in WORKLOADS:
         raise BenchError(
@@ -144,7 +156,7 @@ def make_engine(options: RunOptions) -> Engine:
     return Serial()
 
 
-def report(result: RunResult, workload: Workload, folder: Path, terminal: Terminal) -> None:
+def report(result: RunResult, workload: Workload | TaskWorkload, folder: Path, terminal: Terminal) -> None:
     """Write the result and show it."""
     path = folder / RUN_FILE
     write_json(path, result)
@@ -152,7 +164,7 @@ def report(result: RunResult, workload: Workload, folder: Path, terminal: Termin
     terminal.say(f"result: {path}")
 
 
-def show_run(result: RunResult, workload: Workload, terminal: Terminal) -> None:
+def show_run(result: RunResult, workload: Workload | TaskWorkload, terminal: Terminal) -> None:
     """Show the result of a run."""
     terminal.mark = STAND_IN if result.input.stand_in else terminal.mark
     terminal.show(physics_table(result, workload.mass_histogram))
@@ -221,6 +233,29 @@ def list_data(terminal: Terminal) -> None:
             dataset.name, dataset.title, f"{dataset.entries:,}", f"{dataset.size_bytes:,}", where, dataset.sha256
         )
     terminal.show(table)
+
+
+def describe_data(
+    inputs: Sequence[str], tree: str | None, slots: int | None, as_json: bool, all_branches: bool, terminal: Terminal
+) -> None:
+    """Show what is in files, or print it as a JSON array."""
+    found: list[FileDescription] = []
+    for named in inputs:
+        if named in CATALOGUE:
+            # The file itself or an error: a description of generated events would be taken for the file's.
+            source = find(CATALOGUE[named]) or download(CATALOGUE[named], terminal)
+        else:
+            source = own_input(named, Staging.REMOTE, terminal)
+        slots = slots or len(os.sched_getaffinity(0))
+        found.append(describe(source.path, source.origin, source.checksum, slots, tree))
+    if as_json:
+        print(json.dumps([each.model_dump() for each in found], indent=2))
+        return
+    for each in found:
+        for table in description_tables(each, all_branches):
+            terminal.show(table)
+        for remark in each.remarks:
+            terminal.say(f"{each.file}: {remark}")
 
 
 def fetch_data(name: str, terminal: Terminal) -> Source:

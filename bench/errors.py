@@ -35,3 +35,7 @@ class BenchError(Exception):
         self.why = why
         self.next_step = next_step
         self.status = status
+
+    def __reduce__(self) -> tuple[type[BenchError], tuple[str, str, str, Exit]]:
+        # An exception is pickled by its `args`, which here are the sentence; workers send errors to the client.
+        return type(self), (self.what, self.why, self.next_step, self.status)

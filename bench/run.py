@@ -15,14 +15,14 @@ from .datasets.inspect import layout, refuse_empty
 from .datasets.locate import Source, locate, own_input
 from .datasets.remote import RemoteFile, Staging, on_this_machine
 from .datasets.repack import DEFAULT_ENTRIES_PER_CLUSTER, repack
-from .engines.local import Serial
+from .engines.local import Serial, Threads
 from .engines.model import Engine, Job, Pass, local_pass
 from .errors import BenchError, Exit
 from .measure.equality import Comparison, Difference, Physics, compare
 from .measure.phases import Phases
 from .report.model import InputFile, Measurement, Passes, RunInput, RunResult, TimedPass
 from .terminal import Terminal
-from .workloads import Outcome, Workload
+from .workloads import Outcome, TaskWorkload, Workload
 
 # A serial pass shorter than this says little: starting tasks and reading files would weigh as much as the events.
 MIN_SERIAL_S = 2.0
@@ -69,12 +69,13 @@ class Prepared:
 
 
 def prepare(
-    workload: Workload,
+    workload: Workload | TaskWorkload,
     inputs: Sequence[str | Path],
     terminal: Terminal,
     phases: Phases,
     entries_per_cluster: int | None = DEFAULT_ENTRIES_PER_CLUSTER,
     staging: Staging = Staging.PULL,
+    output: Path | None = None,
 ) -> Prepared:
     """Find the input, rewrite it in small clusters (None: read it as it is), and take the yields of the original.
 
@@ -83,28 +84,33 @@ def prepare(
     BenchError
         A file is missing, broken, or has not the columns that the workload needs.
     """
-    with phases.phase("locate"):
-        sources = tuple(own_input(each, staging, terminal) for each in inputs) or (
-            locate(CATALOGUE[workload.name], terminal),
-        )
+    sources: tuple[Source, ...] = ()
+    # A scan makes its own input: there is nothing to find, and nothing to cut into clusters.
+    if workload.tree:
+        with phases.phase("locate"):
+            named = tuple(own_input(each, staging, terminal) for each in inputs)
+            sources = named or (locate(CATALOGUE[workload.name], terminal),)
     for source in sources:
         terminal.say(f"input {source.path} ({source.origin}), {source.checksum}")
     originals = tuple(source.path for source in sources)
     with phases.phase("yields"), terminal.step("yields of the input as it is, in one thread"):
         job = Job(workload, originals, tuple(layout(path, workload.tree) for path in originals))
-        refuse_empty(job.paths, job.layouts, workload.tree)
+        if sources:
+            refuse_empty(job.paths, job.layouts, workload.tree)
         try:
             yields = local_pass(job).outcome
         except LookupError as error:
             next_step = f"Give an input for {workload.name}."
-            raise BenchError(f"{originals[0]}", str(error), next_step, Exit.CANNOT_TELL) from error
+            place = str(originals[0]) if originals else workload.name
+            raise BenchError(place, str(error), next_step, Exit.CANNOT_TELL) from error
         refuse_not_finite(yields, job.paths, (workload.tree,))
     recorded = against_catalogue(sources, yields)
     digests = tuple(source.sha256 for source in sources)
     if any(isinstance(path, RemoteFile) for path in originals):
         terminal.say("read where it lies, in the clusters that it has")
         entries_per_cluster = None
-    if entries_per_cluster is not None:
+    repacked = bool(sources) and entries_per_cluster is not None
+    if sources and entries_per_cluster is not None:
         with phases.phase("repack"), terminal.step(f"input in clusters of {entries_per_cluster} entries"):
             copies = [
                 repack(on_this_machine(each.path, "repack"), each.sha256, workload.tree, entries_per_cluster)
@@ -113,7 +119,7 @@ def prepare(
         read = tuple(copy.path for copy in copies)
         digests = tuple(copy.sha256 for copy in copies)
         job = Job(workload, read, tuple(layout(path, workload.tree) for path in read))
-    return Prepared(sources, job, digests, entries_per_cluster is not None, yields, recorded)
+    return Prepared(sources, replace(job, output=output), digests, repacked, yields, recorded)
 
 
 def against_catalogue(sources: Sequence[Source], yields: Outcome) -> tuple[Difference, ...]:
@@ -146,6 +152,8 @@ def measure(
         engine.__enter__()
     try:
         terminal.say(f"engine {engine.name}: slots {engine.slots}, after {phases.wall_s['connect']:.1f} s")
+        if engine.name == Threads.name and isinstance(job.workload, TaskWorkload):
+            terminal.say(f"{job.workload.name} is a list of tasks: they run one after the other here")
         serial = Serial()
         with phases.phase("warm-up serial"), terminal.step("compiling for the serial reference"):
             serial.warm_up(job)
@@ -170,7 +178,7 @@ def measure(
     others += [(each.outcome, "the serial reference") for each in distributed]
     return Measurement(
         replicas=job.replicas,
-        entries=job.entries,
+        entries=job.entries if job.paths else reference.entries,
         clusters=job.clusters,
         serial=as_passes(serial.name, 1, references),
         distributed=as_passes(engine.name, engine.slots, distributed) if distributed else None,
@@ -184,6 +192,8 @@ def measure(
 
 def sized(job: Job, slots: int, replicas: int | None, phases: Phases) -> tuple[Job, Pass]:
     """The job with its number of replicas, and a first serial pass over it."""
+    if not job.paths:
+        replicas = 1
     if replicas is not None:
         job = replace(job, replicas=replicas)
         with phases.phase("serial"):
@@ -289,7 +299,7 @@ def judge(
 
 
 def run_here(
-    workload: Workload,
+    workload: Workload | TaskWorkload,
     inputs: Sequence[str | Path],
     engine: Engine,
     repeats: int,
@@ -298,10 +308,11 @@ def run_here(
     entries_per_cluster: int | None = DEFAULT_ENTRIES_PER_CLUSTER,
     mode: str = TUNED,
     staging: Staging = Staging.PULL,
+    output: Path | None = None,
 ) -> RunResult:
     """A whole run, driven by this process."""
     started, phases = datetime.now(UTC), Phases()
-    prepared = prepare(workload, inputs, terminal, phases, entries_per_cluster, staging)
+    prepared = prepare(workload, inputs, terminal, phases, entries_per_cluster, staging, output)
     measurement = measure(prepared.job, engine, repeats, replicas, terminal, phases)
     return judge(prepared, measurement, started, phases, engine.name, mode)
 

@@ -15,10 +15,11 @@ from typing import Any, Self
 
 from ..datasets.inspect import entries_per_partition
 from ..errors import BenchError, Exit
-from ..workloads import Booking, Outcome
+from ..workloads import Booking, Outcome, TaskWorkload
 from ..workloads.root import load
 from .failures import keep_errors, told_by_workers
-from .model import Job, Pass, WorkerShare, local_pass
+from .model import Job, Pass, WorkerShare, graph_of, local_pass
+from .tasks import dask_task_pass, warm_up_workers
 from .versions import software_versions
 
 # Tasks per slot: enough for the quicker worker to take over from the slower one, few enough for the cost of a task
@@ -97,6 +98,9 @@ class Dask:
         return self._versions
 
     def warm_up(self, job: Job) -> None:
+        if isinstance(job.workload, TaskWorkload):
+            warm_up_workers(self, job, job.workload)
+            return
         # Compiled code is kept per process, so every process has to see the graph once. Tasks would not do: the
         # scheduler may give two to one worker and none to another.
         with told_by_workers(self.client, f"{job.workload.name} on {self.name}"):
@@ -105,21 +109,33 @@ class Dask:
             self.book(replace(job, replicas=self.slots), self.slots).trigger()
 
     def run(self, job: Job) -> Pass:
+        if isinstance(job.workload, TaskWorkload):
+            return dask_task_pass(self, job, job.workload)
         partitions = n_partitions(self.slots, job.clusters)
         booking = self.book(job, partitions)
         return self.timed(booking.trigger, booking.collect, job, partitions)
 
     def book(self, job: Job, partitions: int) -> Booking:
         """Book the graph; the client sends the C++ helpers along with every task."""
-        root = load()
-        root.RDF.Distributed.DistributeCppCode(job.workload.code)
-        frame = root.RDataFrame(job.workload.tree, job.files, executor=self.client, npartitions=partitions)
-        return job.workload.book(frame, job.columns)
+        root, workload = load(), graph_of(job)
+        root.RDF.Distributed.DistributeCppCode(workload.code)
+        frame = root.RDataFrame(workload.tree, job.files, executor=self.client, npartitions=partitions)
+        return workload.book(frame, job.columns)
 
     def timed(
-        self, trigger: Callable[[], None], collect: Callable[[], Outcome], job: Job, partitions: int, loops: int = 1
+        self,
+        trigger: Callable[[], None],
+        collect: Callable[[], Outcome],
+        job: Job,
+        partitions: int,
+        loops: int = 1,
+        mark: str = "mapper",
+        sizes: Callable[[], list[int]] | None = None,
     ) -> Pass:
-        """Trigger what is booked and watch the workers meanwhile."""
+        """Trigger what is booked and watch the workers meanwhile.
+
+        Tasks that count have `mark` in their key; `sizes` gives their entries afterwards, where ROOT has not cut them.
+        """
         before = self._worker_info()
         cpu = self.client.run(cpu_seconds)
         # Opened before the run: a task stream that is asked for afterwards is empty.
@@ -132,7 +148,7 @@ class Dask:
         cpu = {worker: seconds - cpu.get(worker, 0.0) for worker, seconds in self.client.run(cpu_seconds).items()}
         after = self._worker_info()
 
-        tasks = [task for task in stream.data if "mapper" in str(task["key"])]
+        tasks = [task for task in stream.data if mark in str(task["key"])]
         first, last = compute_span(tasks, wall, wall + overall_s)
         shares = tuple(
             worker_share(info, self._hosts.get(address, ""), address, tasks, cpu.get(address, 0.0))
@@ -149,7 +165,11 @@ class Dask:
             workers=shares,
             disturbances=(
                 *find_disturbances(before, after, stream.data),
-                *find_idleness(shares, entries_per_partition(job.layouts * job.replicas, partitions), loops),
+                *find_idleness(
+                    shares,
+                    sizes() if sizes else entries_per_partition(job.layouts * job.replicas, partitions),
+                    loops,
+                ),
             ),
         )
 

@@ -8,8 +8,10 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
+from ..workloads import TaskWorkload
 from ..workloads.root import load
 from .model import Job, Pass, local_pass
+from .tasks import local_task_pass
 from .versions import software_versions
 
 
@@ -52,6 +54,9 @@ class Threads(Serial):
         return self._threaded(job)
 
     def _threaded(self, job: Job) -> Pass:
+        if isinstance(job.workload, TaskWorkload):
+            # Tasks are single-threaded by themselves: here they run one after the other.
+            return local_task_pass(job, job.workload, self.name, self.slots)
         # Implicit threads are a state of the whole process: a serial pass must not find them on.
         root = load()
         root.EnableImplicitMT(self.slots)

@@ -5,24 +5,30 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
 
 from ..datasets.inspect import Layout
 from ..datasets.remote import FilePath
-from ..workloads import Outcome, Workload
+from ..errors import BenchError, Exit
+from ..workloads import Outcome, TaskWorkload, Workload
 from ..workloads.root import load
 from .failures import told
 
 
 @dataclass(frozen=True)
 class Job:
-    """A workload and its input: the files, each with its layout, read `replicas` times one after the other."""
+    """A workload and its input: the files, each with its layout, read `replicas` times one after the other.
 
-    workload: Workload
+    `output` is the folder for files that the workload writes; without one they are deleted after each pass.
+    """
+
+    workload: Workload | TaskWorkload
     paths: tuple[FilePath, ...]
     layouts: tuple[Layout, ...]
     replicas: int = 1
+    output: Path | None = None
 
     @property
     def files(self) -> list[str]:
@@ -103,8 +109,30 @@ class Engine(Protocol):
         ...
 
 
+def graph_of(job: Job) -> Workload:
+    """The workload of a job, which has to be one graph.
+
+    Raises
+    ------
+    BenchError
+        It is a list of tasks.
+    """
+    if isinstance(job.workload, TaskWorkload):
+        raise BenchError(
+            f"{job.workload.name} as a graph",
+            "it is a list of tasks, and this engine or mode runs graphs only",
+            "Choose --mode tuned.",
+            Exit.CANNOT_TELL,
+        )
+    return job.workload
+
+
 def local_pass(job: Job) -> Pass:
     """One pass in this process, on as many threads as ROOT has been told to use."""
+    if isinstance(job.workload, TaskWorkload):
+        from .tasks import local_task_pass
+
+        return local_task_pass(job, job.workload)
     root = load()
     root.gInterpreter.Declare(job.workload.code)
     booking = job.workload.book(root.RDataFrame(job.workload.tree, job.files), job.columns)

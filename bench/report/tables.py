@@ -9,7 +9,7 @@ from .model import Passes, RunResult
 
 
 def physics_table(result: RunResult, mass_histogram: str) -> Table:
-    """Cut flow, mean and width, of the input as it is."""
+    """Cut flow, mean and width, of the input as it is; without a name of a histogram the cut flow alone."""
     replicas = result.measurement.replicas
     table = Table(title=f"{result.title}: physics", title_justify="left")
     table.add_column("")
@@ -17,6 +17,8 @@ def physics_table(result: RunResult, mass_histogram: str) -> Table:
     table.add_column(f"read {replicas} times", justify="right")
     for once, many in zip(result.yields.cutflow, result.measurement.outcome.cutflow, strict=True):
         table.add_row(once.label, f"{once.events:,}", f"{many.events:,}")
+    if not mass_histogram:
+        return table
     once, many = result.yields.histogram(mass_histogram), result.measurement.outcome.histogram(mass_histogram)
     table.add_section()
     for words, attribute in (("mean", "mean"), ("standard deviation", "std_dev")):

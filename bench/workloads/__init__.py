@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from .fcc_zee import FccZee
 from .model import Booking, CutStep, Histogram, HistogramSpec, Outcome, Workload
+from .tasks import TaskWorkload
 
-WORKLOADS: dict[str, Workload] = {workload.name: workload for workload in (FccZee(),)}
+WORKLOADS: dict[str, Workload | TaskWorkload] = {workload.name: workload for workload in (FccZee(),)}
 
-__all__ = ["WORKLOADS", "Booking", "CutStep", "FccZee", "Histogram", "HistogramSpec", "Outcome", "Workload"]
+__all__ = [
+    "WORKLOADS",
+    "Booking",
+    "CutStep",
+    "FccZee",
+    "Histogram",
+    "HistogramSpec",
+    "Outcome",
+    "TaskWorkload",
+    "Workload",
+]
