@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from itertools import pairwise
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -99,7 +100,7 @@ def describe(path: FilePath, origin: str, checksum: str, slots: int, only: str |
 def describe_tree(tree: Any) -> TreeDescription:
     """Look into a tree; only its header is read, no entry."""
     entries, starts = int(tree.GetEntries()), cluster_starts(tree)
-    sizes = sorted(after - before for before, after in zip(starts, (*starts[1:], entries), strict=True))
+    sizes = sorted(after - before for before, after in pairwise((*starts, entries)))
     branches = tuple(describe_branch(branch) for branch in with_baskets(tree))
     by_setting: dict[str, int] = {}
     for branch in branches:
