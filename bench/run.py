@@ -11,7 +11,7 @@ from statistics import median
 
 from .datasets.catalogue import CATALOGUE
 from .datasets.finite import refuse_not_finite
-from .datasets.inspect import layout, refuse_empty
+from .datasets.inspect import refuse_empty
 from .datasets.locate import Source, locate, own_input
 from .datasets.remote import RemoteFile, Staging, on_this_machine
 from .datasets.repack import DEFAULT_ENTRIES_PER_CLUSTER, repack
@@ -94,7 +94,7 @@ def prepare(
         terminal.say(f"input {source.path} ({source.origin}), {source.checksum}")
     originals = tuple(source.path for source in sources)
     with phases.phase("yields"), terminal.step("yields of the input as it is, in one thread"):
-        job = Job(workload, originals, tuple(layout(path, workload.tree) for path in originals))
+        job = Job.over(workload, originals)
         if sources:
             refuse_empty(job.paths, job.layouts, workload.tree)
         try:
@@ -103,14 +103,15 @@ def prepare(
             next_step = f"Give an input for {workload.name}."
             place = str(originals[0]) if originals else workload.name
             raise BenchError(place, str(error), next_step, Exit.CANNOT_TELL) from error
-        refuse_not_finite(yields, job.paths, (workload.tree,))
+        refuse_not_finite(yields, job.paths, tuple(job.layouts_of))
     recorded = against_catalogue(sources, yields)
     digests = tuple(source.sha256 for source in sources)
-    if any(isinstance(path, RemoteFile) for path in originals):
+    in_place = any(isinstance(path, RemoteFile) for path in originals)
+    if in_place:
         terminal.say("read where it lies, in the clusters that it has")
-        entries_per_cluster = None
-    repacked = bool(sources) and entries_per_cluster is not None
-    if sources and entries_per_cluster is not None:
+    # Files of many trees come from generators and n-tuple makers that write small clusters themselves.
+    repacked = bool(sources) and not job.others and not in_place and entries_per_cluster is not None
+    if repacked and entries_per_cluster is not None:
         with phases.phase("repack"), terminal.step(f"input in clusters of {entries_per_cluster} entries"):
             copies = [
                 repack(on_this_machine(each.path, "repack"), each.sha256, workload.tree, entries_per_cluster)
@@ -118,7 +119,7 @@ def prepare(
             ]
         read = tuple(copy.path for copy in copies)
         digests = tuple(copy.sha256 for copy in copies)
-        job = Job(workload, read, tuple(layout(path, workload.tree) for path in read))
+        job = Job.over(workload, read)
     return Prepared(sources, replace(job, output=output), digests, repacked, yields, recorded)
 
 

@@ -65,10 +65,15 @@ def get_tree(file: Any, path: FilePath, name: str) -> Any:
     """
     if name in (names := tree_names(file)):
         return file.Get(name)
+    raise no_tree(path, name, names)
+
+
+def no_tree(path: FilePath, name: str, names: Sequence[str]) -> BenchError:
+    """The error for a tree that a file has not got, with the nearest names of those that it has."""
     near = nearest(name, names)
     held = ", ".join(names[:10]) or "none at all"
     why = f"it holds no tree {name!r}; " + (f"nearest: {', '.join(near)}" if near else f"its trees: {held}")
-    raise BenchError(f"{path} cannot be read", why, "Name another --input.", Exit.CANNOT_TELL)
+    return BenchError(f"{path} cannot be read", why, "Name another --input.", Exit.CANNOT_TELL)
 
 
 def cluster_starts(tree: Any) -> tuple[int, ...]:

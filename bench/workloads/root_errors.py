@@ -9,8 +9,8 @@ from typing import Any
 
 from .root import load
 
-# What names the place best comes first: a file with its branch and byte, then the server, then a system's message.
-TELLING = ("GetBasket:", "TNetXNGFile::", "TFile::", "SysError", "TBasket::")
+# What a server says, then what names a file with its branch and byte, then the rest.
+CAUSE, PLACE = "TNetXNGFile::", "GetBasket: "
 
 
 class RootError(OSError):
@@ -22,11 +22,9 @@ class RootError(OSError):
 
 
 def most_telling(messages: Sequence[str]) -> str:
-    """Of several messages about one failure, the one that names the place."""
-    for mark in TELLING:
-        if found := next((message for message in messages if mark in message), None):
-            return found
-    return messages[0]
+    """Of several messages about one failure, the cause and the place; the first where neither is told."""
+    told = [next((message for message in messages if mark in message), None) for mark in (CAUSE, PLACE)]
+    return "; ".join(message for message in told if message) or messages[0]
 
 
 def collector() -> Any:
