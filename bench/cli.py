@@ -34,6 +34,7 @@ class EngineName(StrEnum):
     DASK_LOCAL = "dask-local"
     DASK = "dask"
     DASK_KUBERNETES = "dask-kubernetes"
+    HTCONDOR = "htcondor"
 
 
 class Mode(StrEnum):

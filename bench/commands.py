@@ -19,6 +19,7 @@ from .datasets.locate import Source, download, find, locate, own_input
 from .datasets.remote import Staging, on_this_machine
 from .datasets.repack import repack
 from .engines.dask import Dask, local_cluster, scheduler
+from .engines.htcondor import htcondor_cluster
 from .engines.infn import DESCRIPTION as INFN_DESCRIPTION
 from .engines.infn import InfnDask
 from .engines.kubernetes import Request, check_operator, run_in_cluster
@@ -153,6 +154,11 @@ def make_engine(options: RunOptions) -> Engine:
                 "--engine dask", "no scheduler is named", "Add --scheduler tcp://host:port.", Exit.CANNOT_TELL
             )
         return kind(options.engine, scheduler(options.scheduler), options.workers)
+    if options.engine == "htcondor":
+        if not options.workers:
+            why = "a pool has no number of its own"
+            raise BenchError("--engine htcondor", why, "Say how many jobs with --workers.", Exit.CANNOT_TELL)
+        return kind(options.engine, htcondor_cluster(options.workers), options.workers)
     return Serial()
 
 

@@ -217,7 +217,7 @@ class Dask:
             raise BenchError(
                 f"{len(self._worker_info())} of {wanted} Dask workers came within {self._timeout_s:g} s",
                 "the cluster has no room for the others, or they fail to start",
-                "See the workers' state (kubectl -n bench get pods), or ask for fewer with --workers.",
+                "See the workers' state (kubectl -n bench get pods, or condor_q), or ask for fewer with --workers.",
                 Exit.INVALID,
             ) from error
         found = len(self._worker_info())
