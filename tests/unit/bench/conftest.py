@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from rich.console import Console
 from bench.datasets.locate import find
 from bench.datasets.repack import Repacked, repack
 from bench.datasets.standin import make_stand_in
+from bench.engines.dask import Dask, local_cluster
 from bench.terminal import Terminal
 
 
@@ -45,6 +47,13 @@ def repacked(real_file: Path, cache: Path) -> Repacked:
 @pytest.fixture(scope="session")
 def stand_in(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_stand_in(tmp_path_factory.mktemp("stand-in"), "fcc-zee", 2000)
+
+
+@pytest.fixture(scope="session")
+def two_workers() -> Iterator[Dask]:
+    """Dask workers on this machine that several tests share: none may end them."""
+    with Dask("dask-local", local_cluster(2), 2) as engine:
+        yield engine
 
 
 @pytest.fixture
