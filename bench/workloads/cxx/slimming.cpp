@@ -5,8 +5,10 @@
 
 #include <ROOT/RDF/RDatasetSpec.hxx>
 #include <ROOT/RDFHelpers.hxx>
+#include <TError.h>
 #include <TFile.h>
 #include <TNamed.h>
+#include <TTree.h>
 
 #include <cstdio>
 #include <memory>
@@ -218,10 +220,70 @@ void Write(std::ostream &out, const Content &content)
    out << "content\t" << content.entries << '\t' << content.low << '\t' << content.high << '\n';
 }
 
+// Without this option a file holds its time of writing and a random identifier. A name that ends in .root would be
+// taken for a second file.
+std::string Reproducible(const Config &config)
+{
+   return config.target + "?reproducible=" + config.name.substr(0, config.name.rfind('.'));
+}
+
+// Turns a failing write into an exception. Left alone it ends the process: after the event loop Snapshot opens its file
+// again, in a destructor, and throws there when it finds no tree. So a small file with an empty tree is made before,
+// and takes the place of the one that could not be written; it never leaves this function's caller.
+class WriteGuard {
+public:
+   explicit WriteGuard(const Config &config) : fTarget(config.target), fSpare(config.target + ".spare")
+   {
+      Message().clear();
+      Current() = this;
+      fBefore = SetErrorHandler(Handle);
+      TFile file(fSpare.c_str(), "RECREATE");
+      TTree(config.tree.c_str(), "").Write();
+      file.Close();
+      if (!Message().empty()) {
+         Restore();
+         throw std::runtime_error(Message());
+      }
+   }
+   ~WriteGuard() { Restore(); }
+   void Check() const
+   {
+      if (!Message().empty())
+         throw std::runtime_error(Message());
+   }
+
+private:
+   static std::string &Message()
+   {
+      static std::string message;
+      return message;
+   }
+   static WriteGuard *&Current()
+   {
+      static WriteGuard *current = nullptr;
+      return current;
+   }
+   static void Handle(int level, Bool_t, const char *location, const char *text)
+   {
+      if (level < kError || !Message().empty())
+         return;
+      Message() = std::string(text) + " (" + location + ")";
+      std::rename(Current()->fSpare.c_str(), Current()->fTarget.c_str());
+   }
+   void Restore()
+   {
+      SetErrorHandler(fBefore);
+      std::remove(fSpare.c_str());
+   }
+
+   std::string fTarget, fSpare;
+   ErrorHandlerFunc_t fBefore = nullptr;
+};
+
 // Whoever opens the file sees what its variations are worth.
 void Label(const Config &config)
 {
-   std::unique_ptr<TFile> file(TFile::Open((config.target + "?reproducible=" + config.name).c_str(), "UPDATE"));
+   std::unique_ptr<TFile> file(TFile::Open(Reproducible(config).c_str(), "UPDATE"));
    if (!file || file->IsZombie())
       throw std::runtime_error("what was written cannot be opened again");
    TNamed("remarks", config.remark.c_str()).Write();
@@ -266,12 +328,14 @@ std::string Run(const Config &config)
    options.fLazy = true;
    options.fCompressionAlgorithm = ROOT::RCompressionSetting::EAlgorithm::kZSTD;
    options.fCompressionLevel = 5;
-   // Without this option a file holds its time of writing and a random identifier.
-   auto snapshot = kept.Snapshot(config.tree, config.target + "?reproducible=" + config.name, columns, options);
+   const WriteGuard guard(config);
+   auto snapshot = kept.Snapshot(config.tree, Reproducible(config), columns, options);
    *nAll; // the event loop, which fills the snapshot too
+   guard.Check();
+   Label(config);
+   guard.Check();
 
    const auto before = content.Get();
-   Label(config);
    const auto after = ContentOf(config.target, config.tree, columns);
    if (before.entries != after.entries || before.low != after.low || before.high != after.high)
       throw std::runtime_error("what was written is not what is read back");
