@@ -33,13 +33,14 @@ def step(title: str) -> Iterator[Callable[[str], None]]:
 
             yield show
     else:
-        console.print(f"{title} ...", markup=False, highlight=False)
+        console.print(f"{title} ...", markup=False, highlight=False, soft_wrap=True)
 
         def say(text: str) -> None:
             nonlocal said
             if time.monotonic() - said >= SAY_EVERY_S:
                 said = time.monotonic()
-                console.print(f"  {elapsed():.0f} s: {text}", markup=False, highlight=False)
+                line = f"  {elapsed():.0f} s: {' '.join(text.split())}"
+                console.print(line, markup=False, highlight=False, soft_wrap=True)
 
         yield say
-    console.print(f"{title}: {elapsed():.1f} s", markup=False, highlight=False)
+    console.print(f"{title}: {elapsed():.1f} s", markup=False, highlight=False, soft_wrap=True)
