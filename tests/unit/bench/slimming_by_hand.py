@@ -18,8 +18,17 @@ MASK = (1 << 64) - 1
 def read(path: Path, tree: str) -> list[dict[str, Any]]:
     """All entries of a file, column by column."""
     frame = load().RDataFrame(tree, str(path))
-    # Names with a dot cannot stand for a variable of Python's; '::' or '[' do not occur.
-    arrays = frame.AsNumpy([str(name) for name in frame.GetColumnNames()])
+    names = {str(name): str(name) for name in frame.GetColumnNames()}
+    for number, name in enumerate(names):
+        # PyROOT takes a vector of char for text.
+        if (kind := str(frame.GetColumnType(name))).endswith("char>"):
+            names[name] = f"numbers_{number}"
+            frame = frame.Define(names[name], f"ROOT::RVec<int>({name}.begin(), {name}.end())")
+        elif "char" in kind.lower():
+            names[name] = f"numbers_{number}"
+            frame = frame.Define(names[name], f"int({name})")
+    read = frame.AsNumpy(list(names.values()))
+    arrays = {name: read[alias] for name, alias in names.items()}
     n = len(next(iter(arrays.values())))
     return [{name: array[i] for name, array in arrays.items()} for i in range(n)]
 
@@ -56,15 +65,8 @@ def objects(event: Mapping[str, Any], container: str, **columns: str) -> list[di
 
 def passes_before(event: Mapping[str, Any]) -> bool:
     """Jet cleaning and primary vertex."""
-    clean = ord(event["EventInfoAuxDyn.DFCommonJets_eventClean_LooseBad"]) if isinstance(
-        event["EventInfoAuxDyn.DFCommonJets_eventClean_LooseBad"], str
-    ) else int(event["EventInfoAuxDyn.DFCommonJets_eventClean_LooseBad"])  # fmt: skip
-    return bool(clean) and 1 in [int(each) for each in event["PrimaryVerticesAuxDyn.vertexType"]]
-
-
-def truth(flag: Any) -> int:
-    """A number out of what PyROOT gives for a vector of char."""
-    return ord(flag) if isinstance(flag, str) else int(flag)
+    clean = bool(event["EventInfoAuxDyn.DFCommonJets_eventClean_LooseBad"])
+    return clean and 1 in [int(each) for each in event["PrimaryVerticesAuxDyn.vertexType"]]
 
 
 def select(event: Mapping[str, Any], shift: Any, stream: int) -> dict[str, Any]:
@@ -89,12 +91,12 @@ def select(event: Mapping[str, Any], shift: Any, stream: int) -> dict[str, Any]:
     for jet in jets:
         b, c, u = (float(event[f"BTagging_AntiKt4EMPFlowAuxDyn.DL1dv01_{k}"][jet["place"]]) for k in ("pb", "pc", "pu"))
         jet["tag"] = abs(float(jet["eta"])) < 2.5 and math.log(b / (0.018 * c + 0.982 * u)) > 2.456
-    electrons = [e for e in electrons if e["pt"] > 4500 and abs(e["eta"]) < 2.47 and truth(e["loose"])]
-    muons = [m for m in muons if m["pt"] > 4000 and abs(m["eta"]) < 2.4 and truth(m["quality"]) % 8 <= 1]
+    electrons = [e for e in electrons if e["pt"] > 4500 and abs(e["eta"]) < 2.47 and e["loose"]]
+    muons = [m for m in muons if m["pt"] > 4000 and abs(m["eta"]) < 2.4 and int(m["quality"]) % 8 <= 1]
     jets = [
         j for j in jets
         if j["pt"] > 20000 and abs(j["eta"]) < 2.8
-        and (truth(j["jvt"]) or j["pt"] >= 120000 or abs(j["eta"]) >= 2.5)
+        and (j["jvt"] or j["pt"] >= 120000 or abs(j["eta"]) >= 2.5)
     ]  # fmt: skip
     electrons = [e for e in electrons if all(delta_r(e, m) >= 0.01 for m in muons)]
     jets = [

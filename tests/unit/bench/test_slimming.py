@@ -132,10 +132,10 @@ def test_every_variation_is_what_a_loop_by_hand_finds(workload: AtlasSlimming, p
 def check(row: dict[str, Any], event: dict[str, Any], found: dict[str, Any], variation: str) -> None:
     """One event of the output against the loop by hand."""
     assert row[f"met_{variation}"] == pytest.approx(found["met"], rel=1e-5)
-    assert ord(row[f"passes_{variation}"]) == found["passes"]
+    assert row[f"passes_{variation}"] == found["passes"]
     for kind, container in (("el", "Electrons"), ("mu", "Muons"), ("jet", "Jets")):
         etas = [float(each) for each in row[f"{kind}_eta"]]
-        mask = [bool(ord(each)) for each in row[f"{kind}_selected_{variation}"]]
+        mask = [bool(each) for each in row[f"{kind}_selected_{variation}"]]
         wanted = [float(event[f"Analysis{container}AuxDyn.eta"][i]) for i in found[kind]]
         assert [eta for eta, selected in zip(etas, mask, strict=True) if selected] == wanted
         name = f"{kind}_pt_{variation}"
@@ -164,9 +164,7 @@ def test_distributed_writes_what_serial_writes(
     written = Manifest.model_validate_json((tmp_path / "dask-local" / MANIFEST).read_text())
     assert [part.file_name for part in written.parts] == [path.name for path in parts(tmp_path / "dask-local")]
     assert [part.sha256 for part in written.parts] == [sha256(path) for path in parts(tmp_path / "dask-local")]
-    # The same chunk gives the same bytes in this process as on the worker.
-    again = workload.process(workload.tasks(job, engine.slots)[2], tmp_path)
-    assert again.parts[0].sha256 == written.parts[2].sha256
+    assert written.tallies == dict(reference.outcome.tallies)
 
 
 def test_variations_are_labelled_wherever_they_are_written(
