@@ -10,7 +10,6 @@ from pathlib import Path
 from statistics import median
 
 from .datasets.catalogue import CATALOGUE
-from .datasets.inspect import layout
 from .datasets.locate import Source, locate, own_file
 from .datasets.repack import DEFAULT_ENTRIES_PER_CLUSTER, repack
 from .engines.local import Serial, Threads
@@ -90,7 +89,7 @@ def prepare(
         terminal.say(f"input {source.path} ({source.origin}), sha256 {source.sha256}")
     originals = tuple(source.path for source in sources)
     with phases.phase("yields"), terminal.step("yields of the input as it is, in one thread"):
-        job = Job(workload, originals, tuple(layout(path, workload.tree) for path in originals))
+        job = Job.over(workload, originals)
         try:
             yields = local_pass(job).outcome
         except LookupError as error:
@@ -99,13 +98,14 @@ def prepare(
             ) from error
     recorded = against_catalogue(sources, yields)
     digests = tuple(source.sha256 for source in sources)
-    repacked = bool(sources) and entries_per_cluster is not None
-    if sources and entries_per_cluster is not None:
+    # Files of many trees come from generators and n-tuple makers that write small clusters themselves.
+    repacked = bool(sources) and not job.others and entries_per_cluster is not None
+    if repacked and entries_per_cluster is not None:
         with phases.phase("repack"), terminal.step(f"input in clusters of {entries_per_cluster} entries"):
             copies = [repack(each.path, each.sha256, workload.tree, entries_per_cluster) for each in sources]
         read = tuple(copy.path for copy in copies)
         digests = tuple(copy.sha256 for copy in copies)
-        job = Job(workload, read, tuple(layout(path, workload.tree) for path in read))
+        job = Job.over(workload, read)
     return Prepared(sources, replace(job, output=output), digests, repacked, yields, recorded)
 
 

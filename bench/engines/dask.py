@@ -33,6 +33,27 @@ def n_partitions(slots: int, clusters: int, tasks_per_slot: int = TASKS_PER_SLOT
     return max(1, min(tasks_per_slot * slots, clusters))
 
 
+def partitions_of(job: Job, slots: int) -> dict[str, int]:
+    """Number of tasks for each tree of a job.
+
+    The graphs of several trees run at the same time, so they share the tasks of a slot; each has one at least.
+    """
+    tasks_per_slot = max(1, math.ceil(TASKS_PER_SLOT / len(job.layouts_of)))
+    return {
+        tree: n_partitions(slots, job.replicas * sum(each.n_clusters for each in layouts), tasks_per_slot)
+        for tree, layouts in job.layouts_of.items()
+    }
+
+
+def partition_sizes(job: Job, partitions: Mapping[str, int]) -> list[int]:
+    """Entries of each task of all trees."""
+    return [
+        size
+        for tree, layouts in job.layouts_of.items()
+        for size in entries_per_partition(layouts * job.replicas, partitions[tree])
+    ]
+
+
 def warm_worker(job: Job) -> None:
     """Run one replica in the calling process; sent to every worker."""
     local_pass(replace(job, replicas=1))
@@ -103,34 +124,45 @@ class Dask:
         # scheduler may give two to one worker and none to another.
         self.client.run(warm_worker, job)
         # The graph that ROOT sends is compiled once more, in the form in which it is sent.
-        self.book(replace(job, replicas=self.slots), self.slots).trigger()
+        job = replace(job, replicas=self.slots)
+        self.trigger(self.book(job, dict.fromkeys(job.layouts_of, self.slots)), job)
 
     def run(self, job: Job) -> Pass:
         if isinstance(job.workload, TaskWorkload):
             return dask_task_pass(self, job, job.workload)
-        partitions = n_partitions(self.slots, job.clusters)
+        partitions = partitions_of(job, self.slots)
         booking = self.book(job, partitions)
-        return self.timed(booking.trigger, booking.collect, job, partitions)
+        return self.timed(lambda: self.trigger(booking, job), booking.collect, job, partitions)
 
-    def book(self, job: Job, partitions: int) -> Booking:
-        """Book the graph; the client sends the C++ helpers along with every task."""
+    def book(self, job: Job, partitions: Mapping[str, int]) -> Booking:
+        """Book the graphs of all trees, with a number of partitions for each."""
+        return Booking.joined(self.book_tree(job, tree, number) for tree, number in partitions.items())
+
+    def book_tree(self, job: Job, tree: str, partitions: int) -> Booking:
+        """Book the graph of one tree; the C++ helpers go along with every task."""
         root, workload = load(), graph_of(job)
         root.RDF.Distributed.DistributeCppCode(workload.code)
-        frame = root.RDataFrame(workload.tree, job.files, executor=self.client, npartitions=partitions)
-        return workload.book(frame, job.columns)
+        frame = root.RDataFrame(tree, job.files, executor=self.client, npartitions=partitions)
+        booking = workload.book(tree, frame, job.layouts_of[tree][0].columns)
+        return booking.with_variations(root.RDF.Distributed.VariationsFor)
+
+    def trigger(self, booking: Booking, job: Job) -> None:
+        """Run what is booked, the graphs of all trees at the same time."""
+        booking.trigger(load().RDF.Distributed.RunGraphs if job.others else None)
 
     def timed(
         self,
         trigger: Callable[[], None],
         collect: Callable[[], Outcome],
         job: Job,
-        partitions: int,
-        loops: int = 1,
+        partitions: Mapping[str, int],
+        loops: Mapping[str, int] | None = None,
         mark: str = "mapper",
         sizes: Callable[[], list[int]] | None = None,
     ) -> Pass:
         """Trigger what is booked and watch the workers meanwhile.
 
+        Each tree is cut into its number of `partitions`, in each of its `loops` (one where nothing is said).
         Tasks that count have `mark` in their key; `sizes` gives their entries afterwards, where ROOT has not cut them.
         """
         before = self._worker_info()
@@ -157,14 +189,14 @@ class Dask:
             loop_s=last - first,
             merge_s=wall + overall_s - last,
             cpu_s=sum(share.cpu_s for share in shares),
-            n_partitions=partitions,
+            n_partitions=sum(partitions.values()),
             workers=shares,
             disturbances=(
                 *find_disturbances(before, after, stream.data),
                 *find_idleness(
                     shares,
-                    sizes() if sizes else entries_per_partition(job.layouts * job.replicas, partitions),
-                    loops,
+                    sizes() if sizes else partition_sizes(job, partitions),
+                    sum((loops or {}).get(tree, 1) * number for tree, number in partitions.items()),
                 ),
             ),
         )
@@ -264,14 +296,14 @@ def find_disturbances(before: Mapping[str, Any], after: Mapping[str, Any], strea
     return found
 
 
-def find_idleness(shares: tuple[WorkerShare, ...], partitions: list[int], loops: int = 1) -> list[str]:
-    """What makes a distributed pass no measurement of the cluster."""
+def find_idleness(shares: tuple[WorkerShare, ...], partitions: list[int], expected: int) -> list[str]:
+    """What makes a distributed pass no measurement of the cluster: idle workers, empty tasks, tasks done twice."""
     idle = [share.name for share in shares if share.tasks == 0]
     found = [f"workers without a task: {', '.join(idle)}"] if idle else []
     empty = partitions.count(0)
     if empty:
         found.append(f"{empty} of {len(partitions)} tasks have no entries: the input has too few clusters")
-    ran, expected = sum(share.tasks for share in shares), loops * len(partitions)
+    ran = sum(share.tasks for share in shares)
     if ran != expected:
         found.append(f"{ran} tasks ran instead of {expected}")
     return found

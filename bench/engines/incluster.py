@@ -13,7 +13,6 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from ..datasets.files import sha256
-from ..datasets.inspect import layout
 from ..errors import BenchError
 from ..measure.phases import Phases
 from ..run import measure
@@ -205,7 +204,7 @@ def run_job(spec: JobSpec, terminal: Terminal) -> Envelope:
         for path, file in zip(paths, spec.files, strict=True):
             check_staged(path, file.sha256)
         workload = WORKLOADS[spec.workload]
-        job = Job(workload, paths, tuple(layout(path, workload.tree) for path in paths))
+        job = Job.over(workload, paths)
         engine = (InfnDask if spec.infn else Dask)("dask-kubernetes", kube_cluster(spec), spec.workers)
         return Envelope(measurement=measure(job, engine, spec.repeats, spec.replicas, terminal, Phases()))
     except BenchError as error:

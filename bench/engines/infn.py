@@ -47,20 +47,21 @@ class InfnDask(Dask):
 
     def run(self, job: Job) -> Pass:
         job = self._uploaded(job)
-        template = self.book(replace(job, replicas=1), 1)
-        results = [self._only(job, index) for index in range(len(template.results()))]
-        booking = template.with_results(results)
+        partitions = dict.fromkeys(job.layouts_of, N_PARTITIONS)
+        apart = {tree: self._apart(job, tree) for tree in partitions}
+        booking = Booking.joined(apart.values())
+        loops = {tree: len(each.results()) for tree, each in apart.items()}
+        # Asked for one after the other, each runs a loop of its own.
+        return self.timed(booking.trigger, booking.collect, job, partitions, loops)
 
-        def trigger() -> None:
-            for result in results:
-                result.GetValue()
+    def _apart(self, job: Job, tree: str) -> Booking:
+        """The results of one tree, each in a graph of its own: what nobody holds, ROOT takes out of the graph."""
 
-        return self.timed(trigger, booking.collect, job, N_PARTITIONS, loops=len(results))
+        def booked() -> Booking:
+            return self.book_tree(job, tree, N_PARTITIONS)
 
-    def _only(self, job: Job, index: int) -> Any:
-        """One result in a graph of its own: what nobody holds any more, ROOT takes out of the graph."""
-        booking: Booking = self.book(job, N_PARTITIONS)
-        return booking.results()[index]
+        template = booked()
+        return template.with_results(booked().results()[index] for index in range(len(template.results())))
 
     def _uploaded(self, job: Job) -> Job:
         paths: list[Path] = []

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
 
-from ..datasets.inspect import Layout
+from ..datasets.inspect import Layout, layout
 from ..errors import BenchError, Exit
-from ..workloads import Outcome, TaskWorkload, Workload
+from ..workloads import Booking, Outcome, TaskWorkload, Workload
 from ..workloads.root import load
 
 
 @dataclass(frozen=True)
 class Job:
-    """A workload and its input: the files, each with its layout, read `replicas` times one after the other.
+    """A workload and its input: the files, read `replicas` times one after the other.
 
+    `layouts` are those of the workload's (nominal) tree in each file, `others` those of its further trees by name.
     `output` is the folder for files that the workload writes; without one they are deleted after each pass.
     """
 
@@ -27,6 +28,26 @@ class Job:
     layouts: tuple[Layout, ...]
     replicas: int = 1
     output: Path | None = None
+    others: Mapping[str, tuple[Layout, ...]] = field(default_factory=dict[str, tuple[Layout, ...]])
+
+    @classmethod
+    def over(cls, workload: Workload | TaskWorkload, paths: Sequence[Path]) -> Job:
+        """The job to run a workload over files, which are looked into.
+
+        Raises
+        ------
+        BenchError
+            A file cannot be read, or holds not all trees.
+        """
+        trees = (workload.tree,) if isinstance(workload, TaskWorkload) else workload.trees
+        layouts = {tree: tuple(layout(path, tree) for path in paths) for tree in trees}
+        nominal = layouts.pop(workload.tree)
+        return cls(workload, tuple(paths), nominal, others=layouts)
+
+    @property
+    def layouts_of(self) -> Mapping[str, tuple[Layout, ...]]:
+        """Layouts of all trees by name, the nominal one first."""
+        return {self.workload.tree: self.layouts, **self.others}
 
     @property
     def files(self) -> list[str]:
@@ -34,6 +55,7 @@ class Job:
 
     @property
     def columns(self) -> tuple[str, ...]:
+        """Column names of the (nominal) tree."""
         return self.layouts[0].columns
 
     @property
@@ -133,9 +155,12 @@ def local_pass(job: Job) -> Pass:
         return local_task_pass(job, job.workload)
     root = load()
     root.gInterpreter.Declare(job.workload.code)
-    booking = job.workload.book(root.RDataFrame(job.workload.tree, job.files), job.columns)
+    booking = Booking.joined(
+        job.workload.book(tree, root.RDataFrame(tree, job.files), layouts[0].columns)
+        for tree, layouts in job.layouts_of.items()
+    ).with_variations(root.RDF.Experimental.VariationsFor)
     cpu, start = time.process_time(), time.perf_counter()
-    booking.trigger()
+    booking.trigger(root.RDF.RunGraphs if job.others else None)
     overall_s = time.perf_counter() - start
     cpu_s = time.process_time() - cpu
     return Pass(booking.collect(), overall_s, loop_s=overall_s, cpu_s=cpu_s)

@@ -43,10 +43,14 @@ class FccZee:
     mass_histogram: str = "m_ee"
 
     @property
+    def trees(self) -> tuple[str, ...]:
+        return (self.tree,)
+
+    @property
     def code(self) -> str:
         return (Path(__file__).parent / "cxx" / "fcc_zee.hpp").read_text()
 
-    def book(self, frame: Any, columns: Iterable[str]) -> Booking:
+    def book(self, tree: str, frame: Any, columns: Iterable[str]) -> Booking:
         present = set(columns)
         reference = next((name for name in REFERENCE_COLUMNS if name in present), None)
         missing = [name for name in PARTICLE_COLUMNS if name not in present]

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Any, Protocol
+
+# ROOT's name for what is not varied.
+NOMINAL = "nominal"
 
 
 @dataclass(frozen=True)
@@ -72,11 +76,28 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Booking:
-    """Results that are booked and not yet computed: triggering any one computes all in one event loop."""
+    """Results that are booked and not yet computed, of one tree or several.
+
+    Results of one tree are computed in one event loop, whichever of them is asked for. `varied` are histograms that
+    depend on columns with systematic variations (`Vary`): each gives as many histograms as there are variations,
+    named `<name>/nominal` and `<name>/<variation>`, with ROOT's colon between a variation's name and its tag.
+    """
 
     cutflow: tuple[tuple[str, str, Any], ...]
     tallies: Mapping[str, Any]
     histograms: tuple[tuple[HistogramSpec, Any], ...]
+    varied: tuple[tuple[HistogramSpec, Any], ...] = ()
+
+    @classmethod
+    def joined(cls, bookings: Iterable[Booking]) -> Booking:
+        """All results of several bookings, one after the other."""
+        each = tuple(bookings)
+        return cls(
+            tuple(chain.from_iterable(booking.cutflow for booking in each)),
+            dict(chain.from_iterable(booking.tallies.items() for booking in each)),
+            tuple(chain.from_iterable(booking.histograms for booking in each)),
+            tuple(chain.from_iterable(booking.varied for booking in each)),
+        )
 
     def results(self) -> list[Any]:
         """All results, in an order that `with_results` takes them back in."""
@@ -84,6 +105,7 @@ class Booking:
             *(count for _, _, count in self.cutflow),
             *self.tallies.values(),
             *(value for _, value in self.histograms),
+            *(value for _, value in self.varied),
         ]
 
     def with_results(self, results: Iterable[Any]) -> Booking:
@@ -93,11 +115,23 @@ class Booking:
             tuple((name, label, next(left)) for name, label, _ in self.cutflow),
             {name: next(left) for name in self.tallies},
             tuple((spec, next(left)) for spec, _ in self.histograms),
+            tuple((spec, next(left)) for spec, _ in self.varied),
         )
 
-    def trigger(self) -> None:
-        """Run the event loop."""
-        self.cutflow[0][2].GetValue()
+    def trigger(self, run_graphs: Callable[[list[Any]], Any] | None = None) -> None:
+        """Run the event loop; where there are several, all at once by ROOT's function for the kind of RDataFrame."""
+        if run_graphs:
+            run_graphs(self.results())
+        # RunGraphs of a distributed RDataFrame keeps exceptions to itself: what has failed is tried once more here,
+        # and tells. What has been computed costs nothing.
+        for result in self.results()[: len(self.results()) - len(self.varied)]:
+            result.GetValue()
+        for _, values in self.varied:
+            values[NOMINAL]
+
+    def with_variations(self, variations_for: Callable[[Any], Any]) -> Booking:
+        """The same booking with the variations of what is varied, by ROOT's function for the kind of RDataFrame."""
+        return replace(self, varied=tuple((spec, variations_for(value)) for spec, value in self.varied))
 
     def collect(self) -> Outcome:
         """The computed values (runs the event loop if that has not been done)."""
@@ -106,7 +140,10 @@ class Booking:
             entries=cutflow[0].events,
             cutflow=cutflow,
             tallies={name: int(value.GetValue()) for name, value in self.tallies.items()},
-            histograms=tuple(to_histogram(spec, value.GetValue()) for spec, value in self.histograms),
+            histograms=(
+                *(to_histogram(spec, value.GetValue()) for spec, value in self.histograms),
+                *(each for spec, values in self.varied for each in to_variations(spec, values)),
+            ),
         )
 
 
@@ -128,6 +165,12 @@ def to_histogram(spec: HistogramSpec, th1: Any) -> Histogram:
     )
 
 
+def to_variations(spec: HistogramSpec, values: Any) -> list[Histogram]:
+    """Copy a map from variations to TH1s into plain values, the nominal one first."""
+    names = sorted((str(key) for key in values.GetKeys()), key=lambda name: (name != NOMINAL, name))
+    return [to_histogram(replace(spec, name=f"{spec.name}/{name}"), values[name]) for name in names]
+
+
 class Workload(Protocol):
     """An analysis: which columns it needs, its C++ helpers, and the graph it books."""
 
@@ -143,7 +186,12 @@ class Workload(Protocol):
 
     @property
     def tree(self) -> str:
-        """Name of the TTree that is read."""
+        """Name of the TTree that is read; where there are several, of the nominal one."""
+        ...
+
+    @property
+    def trees(self) -> tuple[str, ...]:
+        """Names of all TTrees that are read, the nominal one first. Every file has to hold all of them."""
         ...
 
     @property
@@ -153,11 +201,13 @@ class Workload(Protocol):
 
     @property
     def mass_histogram(self) -> str:
-        """Name of the histogram whose mean and width sum up the result."""
+        """Name of the histogram whose mean and width sum up the result; "" for none."""
         ...
 
-    def book(self, frame: Any, columns: Iterable[str]) -> Booking:
-        """Book the whole analysis on an RDataFrame (local or distributed) with the given column names.
+    def book(self, tree: str, frame: Any, columns: Iterable[str]) -> Booking:
+        """Book the analysis of one tree on an RDataFrame (local or distributed) with the given column names.
+
+        The booking of the nominal tree begins the cut flow, whose first step counts all entries.
 
         Raises
         ------

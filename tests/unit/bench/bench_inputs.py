@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from bench.datasets.catalogue import CATALOGUE
-from bench.datasets.inspect import layout
 from bench.engines.model import Job
 from bench.workloads import WORKLOADS
 
@@ -14,4 +14,4 @@ WORKLOAD = WORKLOADS["fcc-zee"]
 
 
 def job_of(*paths: Path, replicas: int = 1) -> Job:
-    return Job(WORKLOAD, paths, tuple(layout(path, WORKLOAD.tree) for path in paths), replicas)
+    return replace(Job.over(WORKLOAD, paths), replicas=replicas)

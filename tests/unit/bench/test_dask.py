@@ -126,9 +126,9 @@ def test_number_of_tasks(slots: int, clusters: int, expected: int) -> None:
 
 def test_workers_without_work_are_noticed() -> None:
     shares = (WorkerShare("a", "", 2, 1.0, 1.0), WorkerShare("b", "", 0, 0.0, 0.0))
-    assert "workers without a task: b" in find_idleness(shares, [5, 5])
-    assert any("have no entries" in each for each in find_idleness(shares, [10, 0]))
-    assert find_idleness((WorkerShare("a", "", 2, 1.0, 1.0),), [5, 5]) == []
+    assert "workers without a task: b" in find_idleness(shares, [5, 5], 2)
+    assert any("have no entries" in each for each in find_idleness(shares, [10, 0], 2))
+    assert find_idleness((WorkerShare("a", "", 2, 1.0, 1.0),), [5, 5], 2) == []
 
 
 def test_changes_among_the_workers_are_noticed() -> None:

@@ -105,9 +105,9 @@ def test_newer_names_of_the_reference_columns_are_taken() -> None:
             return lambda *_: self
 
     columns = [f"ReconstructedParticles.{m}" for m in ("energy", "momentum.x", "momentum.y", "momentum.z", "charge")]
-    WORKLOAD.book(Frame(), [*columns, "Electron_objIdx.index"])
+    WORKLOAD.book("events", Frame(), [*columns, "Electron_objIdx.index"])
     assert aliases == {"electron_references": "Electron_objIdx.index"}
     with pytest.raises(LookupError, match=r"Electron#0\.index or Electron_objIdx\.index"):
-        WORKLOAD.book(Frame(), columns)
+        WORKLOAD.book("events", Frame(), columns)
     with pytest.raises(LookupError, match=r"ReconstructedParticles\.charge"):
-        WORKLOAD.book(Frame(), [*columns[:-1], "Electron#0.index"])
+        WORKLOAD.book("events", Frame(), [*columns[:-1], "Electron#0.index"])

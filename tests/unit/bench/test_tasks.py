@@ -154,4 +154,4 @@ def test_a_scan_has_no_input(engine: Dask, terminal: Terminal) -> None:
 
 def test_a_mode_for_graphs_refuses_tasks(numbers: Path) -> None:
     with pytest.raises(BenchError, match="a list of tasks"):
-        InfnDask("dask-local", local_cluster(1), 1).book(job_of(Toy(), numbers), 1)
+        InfnDask("dask-local", local_cluster(1), 1).book(job_of(Toy(), numbers), {"events": 1})
