@@ -49,7 +49,7 @@ Out = Annotated[Path | None, typer.Option(help="Folder for the results [default:
 
 @app.command()
 def run(
-    workload: Annotated[str, typer.Argument(help="Which analysis: fcc-zee.")],
+    workload: Annotated[str, typer.Argument(help="Which analysis: fcc-zee, atlas-slimming.")],
     input: Annotated[
         list[Path] | None, typer.Option(help="Input file; may be repeated [default: the real file].")
     ] = None,

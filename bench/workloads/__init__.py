@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from .fcc_zee import FccZee
 from .model import Booking, CutStep, Histogram, HistogramSpec, Outcome, Workload
+from .slimming import AtlasSlimming
 from .tasks import TaskWorkload
 
-WORKLOADS: dict[str, Workload | TaskWorkload] = {workload.name: workload for workload in (FccZee(),)}
+WORKLOADS: dict[str, Workload | TaskWorkload] = {workload.name: workload for workload in (FccZee(), AtlasSlimming())}
 
 __all__ = [
     "WORKLOADS",
+    "AtlasSlimming",
     "Booking",
     "CutStep",
     "FccZee",

@@ -81,7 +81,7 @@ class AtlasSlimming(TaskWorkload):
     variations: tuple[Shift, ...] = VARIATIONS
 
     name: str = "atlas-slimming"
-    title: str = "ATLAS DAOD_PHYSLITE → slimmed ntuple"
+    title: str = "ATLAS DAOD_PHYSLITE → slimmed ntuple (variations unverified)"
     tree: str = "CollectionTree"
     mass_histogram: str = "met_nominal"
     # Compiled when it is first asked for.
