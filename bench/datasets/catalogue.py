@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from ..errors import BenchError, Exit
-
 
 @dataclass(frozen=True)
 class Dataset:
@@ -56,21 +54,3 @@ CATALOGUE: dict[str, Dataset] = {
         ),
     )
 }
-
-
-def default_input(workload: str) -> Dataset:
-    """The input of a workload for which none is named.
-
-    Raises
-    ------
-    BenchError
-        There is none.
-    """
-    if workload not in CATALOGUE:
-        raise BenchError(
-            f"bench run {workload}",
-            "no input is named, and the catalogue has none for it",
-            "Name files with --input; for cms-tprime those that bench run cms-tprime-skim --output DIR writes.",
-            Exit.CANNOT_TELL,
-        )
-    return CATALOGUE[workload]

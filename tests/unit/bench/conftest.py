@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from rich.console import Console
 from bench.datasets.locate import find
 from bench.datasets.repack import Repacked, repack
 from bench.datasets.standin import make_stand_in
+from bench.engines.dask import Dask, local_cluster
 from bench.terminal import Terminal
 
 
@@ -45,6 +47,32 @@ def repacked(real_file: Path, cache: Path) -> Repacked:
 @pytest.fixture(scope="session")
 def stand_in(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_stand_in(tmp_path_factory.mktemp("stand-in"), "fcc-zee", 2000)
+
+
+class Running(Dask):
+    """An engine that is left running when a run enters and leaves it."""
+
+    def __init__(self, engine: Dask) -> None:
+        self.__dict__.update(engine.__dict__)
+
+    def __enter__(self) -> Running:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return None
+
+
+@pytest.fixture(scope="session")
+def two_workers(cache: Path) -> Iterator[Dask]:
+    """Two Dask workers, for all tests that leave them as they are."""
+    with pytest.MonkeyPatch.context() as patch:
+        # What the workers' processes start with.
+        patch.setenv("XDG_CACHE_HOME", str(cache))
+        engine = Dask("dask-local", local_cluster(2), 2).__enter__()
+    try:
+        yield Running(engine)
+    finally:
+        engine.__exit__(None, None, None)
 
 
 @pytest.fixture
