@@ -201,7 +201,9 @@ class Tagger:
         self.loose, self.tight = float(notes["loose"]), float(notes["tight"])
 
     def call(self, features: Features) -> Features:
-        """One call of the network, for as many candidates as there are rows."""
+        """One call of the network, for as many candidates as there are rows; none for none, which it would refuse."""
+        if not len(features):
+            return np.zeros(0, np.float32)
         return self.session.run([self.output], {self.input: features})[0][:, 1]
 
     def score(self, features: Features) -> Features:
