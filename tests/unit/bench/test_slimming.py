@@ -13,7 +13,9 @@ from typing import Any
 import pytest
 from slimming_by_hand import passes_before, read, select
 from toy_slimming import OneTooFew
+from typer.testing import CliRunner
 
+from bench.cli import app
 from bench.datasets.files import sha256
 from bench.datasets.inspect import layout
 from bench.engines.dask import Dask
@@ -268,8 +270,9 @@ def test_a_corrupt_basket_is_an_error(workload: AtlasSlimming, physlite: Path, t
     with path.open("r+b") as stream_:
         stream_.seek(place + length - 100)
         stream_.write(b"\xa5" * 80)
-    with pytest.raises(BenchError, match=r"corrupt\.root, entries \d+ to \d+"):
+    with pytest.raises(BenchError, match=r"corrupt\.root, entries \d+ to \d+") as caught:
         Serial().run(job_of(workload, path, output=tmp_path / "out"))
+    assert caught.value.status == 2
     assert list((tmp_path / "out").iterdir()) == []
 
 
@@ -322,3 +325,17 @@ def test_a_real_file_of_atlas_open_data(workload: AtlasSlimming, tmp_path: Path,
     reference, measured = Serial().run(job), two_workers.run(job)
     assert compare(reference.outcome, measured.outcome, "serial").verdict is Physics.EQUAL
     assert reference.outcome.entries == layout(found[0], TREE).entries
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--engine", "dask-local", "--mode", "infn"], "this workload is a list of tasks"),
+        ([], "no file is named"),
+    ],
+)
+def test_wrong_usage_is_told_before_any_work(arguments: list[str], words: str) -> None:
+    ended = CliRunner().invoke(app, ["run", "atlas-slimming", *arguments])
+    assert isinstance(ended.exception, BenchError)
+    assert words in str(ended.exception)
+    assert ended.exception.status == 2
