@@ -20,7 +20,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-data = typer.Typer(help="Inputs: list, fetch, cut into small clusters.", no_args_is_help=True)
+data = typer.Typer(help="Inputs: list, fetch, describe, cut into small clusters.", no_args_is_help=True)
 app.add_typer(data, name="data")
 
 DEFAULT_SITE = "lab"
@@ -34,6 +34,7 @@ class EngineName(StrEnum):
     DASK_LOCAL = "dask-local"
     DASK = "dask"
     DASK_KUBERNETES = "dask-kubernetes"
+    HTCONDOR = "htcondor"
 
 
 class Mode(StrEnum):
@@ -41,6 +42,13 @@ class Mode(StrEnum):
 
     TUNED = "tuned"
     INFN = "infn"
+
+
+class StagingName(StrEnum):
+    """What is done with an input that lies on a server."""
+
+    PULL = "pull"
+    REMOTE = "remote"
 
 
 Site = Annotated[str, typer.Option(help="Name of the site: a folder in inventory/.")]
@@ -51,7 +59,8 @@ Out = Annotated[Path | None, typer.Option(help="Folder for the results [default:
 def run(
     workload: Annotated[str, typer.Argument(help="Which analysis: fcc-zee, atlas-slimming.")],
     input: Annotated[
-        list[Path] | None, typer.Option(help="Input file; may be repeated [default: the real file].")
+        list[str] | None,
+        typer.Option(help="Input: a path, file:// or root:// address; may be repeated [default: the real file]."),
     ] = None,
     engine: Annotated[EngineName, typer.Option(help="Where it runs.")] = EngineName.SERIAL,
     mode: Annotated[Mode, typer.Option(help="tuned, or as the notebooks of INFN Napoli use Dask.")] = Mode.TUNED,
@@ -65,6 +74,9 @@ def run(
     scheduler: Annotated[str | None, typer.Option(help="Address of the Dask scheduler, for --engine dask.")] = None,
     entries_per_cluster: Annotated[int, typer.Option(min=1, help="Entries in a cluster of the repacked input.")] = 250,
     repack: Annotated[bool, typer.Option(help="Rewrite the input in small clusters before it is read.")] = True,
+    staging: Annotated[
+        StagingName, typer.Option(help="Inputs at root://…: copied to the cache, or read where they lie.")
+    ] = StagingName.PULL,
     site: Site = DEFAULT_SITE,
     out: Out = None,
     output: Annotated[
@@ -84,6 +96,7 @@ def run(
         workers=workers,
         scheduler=scheduler,
         entries_per_cluster=entries_per_cluster if repack else None,
+        staging=str(staging),
         site=site,
         out=out,
         output=output,
@@ -129,6 +142,24 @@ def data_fetch(name: Annotated[str, typer.Argument(help="Name in `bench data lis
     from .commands import fetch_data
 
     fetch_data(name, Terminal())
+
+
+@data.command("describe")
+def data_describe(
+    inputs: Annotated[
+        list[str], typer.Argument(metavar="FILE...", help="Names in `bench data list`, paths, file:// or root://.")
+    ],
+    tree: Annotated[str | None, typer.Option(help="Only this tree [default: all].")] = None,
+    slots: Annotated[
+        int | None, typer.Option(min=1, help="Tasks at a time that there should be clusters for [default: cores].")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="As JSON, every branch.")] = False,
+    all_branches: Annotated[bool, typer.Option("--all-branches", help="List every branch.")] = False,
+) -> None:
+    """What is in a file: entries, branches, compression, clusters; and whether these are enough for the slots."""
+    from .commands import describe_data
+
+    describe_data(inputs, tree, slots, json, all_branches, Terminal())
 
 
 @data.command("repack")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,10 +13,13 @@ from pydantic import ValidationError
 from rich.table import Table
 
 from .datasets.catalogue import CATALOGUE
+from .datasets.describe import FileDescription, describe
 from .datasets.inspect import layout
-from .datasets.locate import Source, download, find, locate, own_file
+from .datasets.locate import Source, download, find, locate, own_input
+from .datasets.remote import Staging, on_this_machine
 from .datasets.repack import repack
 from .engines.dask import Dask, local_cluster, scheduler
+from .engines.htcondor import htcondor_cluster
 from .engines.infn import DESCRIPTION as INFN_DESCRIPTION
 from .engines.infn import InfnDask
 from .engines.kubernetes import Request, check_operator, run_in_cluster
@@ -25,6 +29,7 @@ from .errors import BenchError, Exit
 from .facility.kube import Kube
 from .facility.site import kubeconfig_path, load_facility
 from .measure.phases import Phases
+from .report.description import description_tables
 from .report.model import RunResult
 from .report.tables import physics_table, time_table
 from .report.validation import ValidateResult, remarks, validation_table
@@ -44,7 +49,7 @@ class RunOptions:
     """Options of `bench run`."""
 
     workload: str
-    inputs: tuple[Path, ...]
+    inputs: tuple[str, ...]
     engine: str
     infn: bool
     repeats: int
@@ -52,6 +57,7 @@ class RunOptions:
     workers: int | None
     scheduler: str | None
     entries_per_cluster: int | None
+    staging: str
     site: str
     out: Path | None
     output: Path | None
@@ -91,6 +97,7 @@ def run_workload(options: RunOptions, terminal: Terminal) -> Exit:
             terminal,
             options.entries_per_cluster,
             options.mode,
+            Staging(options.staging),
             options.output,
         )
     report(result, workload, run_folder(options.out, options.site, "run"), terminal)
@@ -104,8 +111,11 @@ def run_on_site(workload: Workload | TaskWorkload, options: RunOptions, terminal
     facility = load_facility(options.site)
     kube = Kube(kubeconfig_path(facility))
     check_operator(facility, kube)
-    prepared = prepare(workload, options.inputs, terminal, phases, options.entries_per_cluster)
-    files = dict(zip(prepared.job.paths, prepared.read_sha256, strict=True))
+    prepared = prepare(
+        workload, options.inputs, terminal, phases, options.entries_per_cluster, Staging(options.staging)
+    )
+    here = [on_this_machine(path, "--engine dask-kubernetes") for path in prepared.job.paths]
+    files = dict(zip(here, prepared.read_sha256, strict=True))
     request = Request(workload.name, files, options.repeats, options.replicas, options.workers, options.infn)
     measurement = run_in_cluster(request, facility, kube, terminal, phases)
     return judge(
@@ -144,6 +154,11 @@ def make_engine(options: RunOptions) -> Engine:
                 "--engine dask", "no scheduler is named", "Add --scheduler tcp://host:port.", Exit.CANNOT_TELL
             )
         return kind(options.engine, scheduler(options.scheduler), options.workers)
+    if options.engine == "htcondor":
+        if not options.workers:
+            why = "a pool has no number of its own"
+            raise BenchError("--engine htcondor", why, "Say how many jobs with --workers.", Exit.CANNOT_TELL)
+        return kind(options.engine, htcondor_cluster(options.workers), options.workers)
     return Serial()
 
 
@@ -226,6 +241,29 @@ def list_data(terminal: Terminal) -> None:
     terminal.show(table)
 
 
+def describe_data(
+    inputs: Sequence[str], tree: str | None, slots: int | None, as_json: bool, all_branches: bool, terminal: Terminal
+) -> None:
+    """Show what is in files, or print it as a JSON array."""
+    found: list[FileDescription] = []
+    for named in inputs:
+        if named in CATALOGUE:
+            # The file itself or an error: a description of generated events would be taken for the file's.
+            source = find(CATALOGUE[named]) or download(CATALOGUE[named], terminal)
+        else:
+            source = own_input(named, Staging.REMOTE, terminal)
+        slots = slots or len(os.sched_getaffinity(0))
+        found.append(describe(source.path, source.origin, source.checksum, slots, tree))
+    if as_json:
+        print(json.dumps([each.model_dump() for each in found], indent=2))
+        return
+    for each in found:
+        for table in description_tables(each, all_branches):
+            terminal.show(table)
+        for remark in each.remarks:
+            terminal.say(f"{each.file}: {remark}")
+
+
 def fetch_data(name: str, terminal: Terminal) -> Source:
     """Have an input of the catalogue here: the real one, or an error."""
     if name not in CATALOGUE:
@@ -243,9 +281,10 @@ def repack_data(input_name: str, entries_per_cluster: int, tree: str, terminal: 
     if input_name in CATALOGUE:
         source, tree = locate(CATALOGUE[input_name], terminal), CATALOGUE[input_name].tree
     else:
-        source = own_file(Path(input_name))
+        source = own_input(input_name, Staging.PULL, terminal)
+    original = on_this_machine(source.path, "data repack")
     with terminal.step(f"{source.path} in clusters of {entries_per_cluster} entries"):
-        copy = repack(source.path, source.sha256, tree, entries_per_cluster)
+        copy = repack(original, source.sha256, tree, entries_per_cluster)
     before, after = layout(source.path, tree), layout(copy.path, tree)
     terminal.say(f"{copy.path}, sha256 {copy.sha256}")
     terminal.say(f"{after.entries:,} entries, {before.n_clusters} → {after.n_clusters} clusters; all branches equal")

@@ -10,7 +10,10 @@ from pathlib import Path
 from statistics import median
 
 from .datasets.catalogue import CATALOGUE
-from .datasets.locate import Source, locate, own_file
+from .datasets.finite import refuse_not_finite
+from .datasets.inspect import refuse_empty
+from .datasets.locate import Source, locate, own_input
+from .datasets.remote import RemoteFile, Staging, on_this_machine
 from .datasets.repack import DEFAULT_ENTRIES_PER_CLUSTER, repack
 from .engines.local import Serial, Threads
 from .engines.model import Engine, Job, Pass, local_pass
@@ -67,10 +70,11 @@ class Prepared:
 
 def prepare(
     workload: Workload | TaskWorkload,
-    inputs: Sequence[Path],
+    inputs: Sequence[str | Path],
     terminal: Terminal,
     phases: Phases,
     entries_per_cluster: int | None = DEFAULT_ENTRIES_PER_CLUSTER,
+    staging: Staging = Staging.PULL,
     output: Path | None = None,
 ) -> Prepared:
     """Find the input, rewrite it in small clusters (None: read it as it is), and take the yields of the original.
@@ -91,25 +95,35 @@ def prepare(
     # A scan makes its own input: there is nothing to find, and nothing to cut into clusters.
     if workload.tree:
         with phases.phase("locate"):
-            sources = tuple(own_file(path) for path in inputs) or (locate(CATALOGUE[workload.name], terminal),)
+            named = tuple(own_input(each, staging, terminal) for each in inputs)
+            sources = named or (locate(CATALOGUE[workload.name], terminal),)
     for source in sources:
-        terminal.say(f"input {source.path} ({source.origin}), sha256 {source.sha256}")
+        terminal.say(f"input {source.path} ({source.origin}), {source.checksum}")
     originals = tuple(source.path for source in sources)
     with phases.phase("yields"), terminal.step("yields of the input as it is, in one thread"):
         job = Job.over(workload, originals)
+        if sources:
+            refuse_empty(job.paths, job.layouts, workload.tree)
         try:
             yields = local_pass(job).outcome
         except LookupError as error:
-            raise BenchError(
-                f"{originals[0] if originals else workload.name}", str(error), f"Give an input for {workload.name}."
-            ) from error
+            next_step = f"Give an input for {workload.name}."
+            place = str(originals[0]) if originals else workload.name
+            raise BenchError(place, str(error), next_step, Exit.CANNOT_TELL) from error
+        refuse_not_finite(yields, job.paths, tuple(job.layouts_of))
     recorded = against_catalogue(sources, yields)
     digests = tuple(source.sha256 for source in sources)
+    in_place = any(isinstance(path, RemoteFile) for path in originals)
+    if in_place:
+        terminal.say("read where it lies, in the clusters that it has")
     # Files of many trees come from generators and n-tuple makers that write small clusters themselves.
-    repacked = bool(sources) and not job.others and entries_per_cluster is not None
+    repacked = bool(sources) and not job.others and not in_place and entries_per_cluster is not None
     if repacked and entries_per_cluster is not None:
         with phases.phase("repack"), terminal.step(f"input in clusters of {entries_per_cluster} entries"):
-            copies = [repack(each.path, each.sha256, workload.tree, entries_per_cluster) for each in sources]
+            copies = [
+                repack(on_this_machine(each.path, "repack"), each.sha256, workload.tree, entries_per_cluster)
+                for each in sources
+            ]
         read = tuple(copy.path for copy in copies)
         digests = tuple(copy.sha256 for copy in copies)
         job = Job.over(workload, read)
@@ -294,18 +308,19 @@ def judge(
 
 def run_here(
     workload: Workload | TaskWorkload,
-    inputs: Sequence[Path],
+    inputs: Sequence[str | Path],
     engine: Engine,
     repeats: int,
     replicas: int | None,
     terminal: Terminal,
     entries_per_cluster: int | None = DEFAULT_ENTRIES_PER_CLUSTER,
     mode: str = TUNED,
+    staging: Staging = Staging.PULL,
     output: Path | None = None,
 ) -> RunResult:
     """A whole run, driven by this process."""
     started, phases = datetime.now(UTC), Phases()
-    prepared = prepare(workload, inputs, terminal, phases, entries_per_cluster, output)
+    prepared = prepare(workload, inputs, terminal, phases, entries_per_cluster, staging, output)
     measurement = measure(prepared.job, engine, repeats, replicas, terminal, phases)
     return judge(prepared, measurement, started, phases, engine.name, mode)
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path
+from typing import Any
 
-from ..errors import BenchError
+from ..errors import BenchError, Exit
+from ..workloads.columns import nearest
 from ..workloads.root import load, open_file
+from ..workloads.root_errors import reason, watched
+from .remote import FilePath
 
 
 @dataclass(frozen=True)
@@ -27,31 +31,86 @@ class Layout:
         return len(self.cluster_starts)
 
 
-def layout(path: Path, tree_name: str) -> Layout:
+@contextmanager
+def readable(path: FilePath) -> Generator[Any]:
+    """An open TFile, closed afterwards.
+
+    Raises
+    ------
+    BenchError
+        The file is missing, is no ROOT file, is truncated, or cannot be read inside the block; status 2.
+    """
+    try:
+        with watched(), open_file(str(path)) as file:
+            if file.TestBit(load().TFile.kRecovered):
+                raise OSError("it was not closed by who wrote it, or is truncated")
+            yield file
+    except OSError as error:
+        raise BenchError(f"{path} cannot be read", reason(error), "Name another --input.", Exit.CANNOT_TELL) from error
+
+
+def tree_names(file: Any) -> tuple[str, ...]:
+    """Names of the trees at the top of a file, in the order of their keys, each once."""
+    keys = ((str(key.GetName()), str(key.GetClassName())) for key in file.GetListOfKeys())
+    return tuple(dict.fromkeys(name for name, kind in keys if kind in ("TTree", "TNtuple", "TNtupleD", "TChain")))
+
+
+def get_tree(file: Any, path: FilePath, name: str) -> Any:
+    """A tree of an open file.
+
+    Raises
+    ------
+    BenchError
+        There is none of that name; the nearest names are told; status 2.
+    """
+    if name in (names := tree_names(file)):
+        return file.Get(name)
+    raise no_tree(path, name, names)
+
+
+def no_tree(path: FilePath, name: str, names: Sequence[str]) -> BenchError:
+    """The error for a tree that a file has not got, with the nearest names of those that it has."""
+    near = nearest(name, names)
+    held = ", ".join(names[:10]) or "none at all"
+    why = f"it holds no tree {name!r}; " + (f"nearest: {', '.join(near)}" if near else f"its trees: {held}")
+    return BenchError(f"{path} cannot be read", why, "Name another --input.", Exit.CANNOT_TELL)
+
+
+def cluster_starts(tree: Any) -> tuple[int, ...]:
+    """The numbers of the clusters' first entries."""
+    entries, starts = int(tree.GetEntries()), list[int]()
+    iterator = tree.GetClusterIterator(0)
+    while (start := int(iterator())) < entries:
+        starts.append(start)
+    return tuple(starts)
+
+
+def layout(path: FilePath, tree_name: str) -> Layout:
     """Read a file's layout.
 
     Raises
     ------
     BenchError
-        The file is no ROOT file, is truncated, or holds no such tree.
+        The file is no ROOT file, is truncated, or holds no such tree; status 2.
     """
-    try:
-        with open_file(str(path)) as file:
-            tree = file.Get(tree_name)
-            if not tree:
-                held = ", ".join(key.GetName() for key in file.GetListOfKeys())
-                raise BenchError(
-                    f"{path} cannot be read", f"it holds no tree {tree_name!r} but {held}", "Name another --input."
-                )
-            entries = int(tree.GetEntries())
-            starts: list[int] = []
-            iterator = tree.GetClusterIterator(0)
-            while (start := int(iterator())) < entries:
-                starts.append(start)
-    except OSError as error:
-        raise BenchError(f"{path} cannot be read", str(error), "Name another --input.") from error
-    columns = tuple(str(name) for name in load().RDataFrame(tree_name, str(path)).GetColumnNames())
-    return Layout(entries, tuple(starts), columns)
+    with readable(path) as file:
+        tree = get_tree(file, path, tree_name)
+        columns = tuple(str(name) for name in load().RDataFrame(tree).GetColumnNames())
+        return Layout(int(tree.GetEntries()), cluster_starts(tree), columns)
+
+
+def refuse_empty(paths: Sequence[FilePath], layouts: Sequence[Layout], tree_name: str) -> None:
+    """See that there is something to read.
+
+    Raises
+    ------
+    BenchError
+        The tree has no entries in any of the files; status 2.
+    """
+    if not any(each.entries for each in layouts):
+        named = ", ".join(map(str, paths[:3]))
+        why = f"the tree {tree_name!r} has no entries"
+        raise BenchError(f"{named} cannot be analysed", why, "Name another --input.", Exit.CANNOT_TELL)
 
 
 def entries_per_partition(layouts: Sequence[Layout], n_partitions: int) -> list[int]:

@@ -7,14 +7,17 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 import httpx
 
 from .. import paths
-from ..errors import BenchError
+from ..errors import BenchError, Exit
 from ..terminal import STAND_IN, Terminal
+from ..workloads.columns import nearest
 from .catalogue import Dataset
 from .files import replacing, sha256
+from .remote import FilePath, RemoteFile, Staging, identity, is_remote, look, pull
 from .standin import make_stand_in
 
 Opener = Callable[[str], Iterator[bytes]]
@@ -22,16 +25,23 @@ Opener = Callable[[str], Iterator[bytes]]
 
 @dataclass(frozen=True)
 class Source:
-    """An input file that is on this machine.
+    """An input file.
 
+    `path` is on this machine, or an address that is read where it lies; the latter's `sha256` is what its server says
+    of the file (`adler32:…`).
     `dataset` is the catalogue's entry whose checksum the file has; None for a user's own file and for a stand-in.
     """
 
-    path: Path
+    path: FilePath
     sha256: str
     origin: str
     dataset: Dataset | None = None
     stand_in: bool = False
+
+    @property
+    def checksum(self) -> str:
+        """The checksum with the name of its kind, for people."""
+        return self.sha256 if ":" in self.sha256 else f"sha256 {self.sha256}"
 
 
 def data_cache() -> Path:
@@ -155,8 +165,51 @@ def own_file(path: Path) -> Source:
     Raises
     ------
     BenchError
-        There is no such file.
+        There is no such file; status 2.
     """
     if not path.is_file():
-        raise BenchError(f"--input {path}", "there is no such file", "Name a ROOT file that is on this machine.")
+        why = "it is a folder" if path.is_dir() else "there is no such file"
+        near = nearest(path.name, sorted(each.name for each in path.parent.glob("*"))) if path.parent.is_dir() else []
+        if near and not path.is_dir():
+            why += f"; nearest in {path.parent}: {', '.join(near)}"
+        raise BenchError(f"--input {path}", why, "Name a ROOT file that is on this machine.", Exit.CANNOT_TELL)
     return Source(path.resolve(), sha256(path), "--input")
+
+
+def own_input(named: str | Path, staging: Staging, terminal: Terminal) -> Source:
+    """An input that the user names: a path, `file://…`, or `root://…` on an XRootD server.
+
+    Raises
+    ------
+    BenchError
+        It cannot be had; status 2.
+    """
+    text = str(named)
+    if is_remote(text):
+        if staging is Staging.REMOTE:
+            there = look(text)
+            return Source(RemoteFile(text), identity(there), f"read from {text}")
+        copy = pull(text, data_cache() / "pulled", terminal)
+        return Source(copy, sha256(copy), f"copied from {text}")
+    return own_file(local_path(text))
+
+
+def local_path(text: str) -> Path:
+    """A path, or what a `file://` address means by one.
+
+    Raises
+    ------
+    BenchError
+        It is another machine's, or an address of a kind that is not read; status 2.
+    """
+    scheme, separator, _ = text.partition("://")
+    if not separator:
+        return Path(text)
+    if scheme.lower() == "file":
+        address = urlsplit(text)
+        if address.netloc in ("", "localhost"):
+            return Path(unquote(address.path))
+        why = f"{address.netloc} is another machine"
+    else:
+        why = f"{scheme}:// is not read"
+    raise BenchError(f"--input {text}", why, "Give a path, file:///path or root://host//path.", Exit.CANNOT_TELL)

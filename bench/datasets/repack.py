@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from .. import paths
-from ..errors import BenchError
+from ..errors import BenchError, Exit
 from ..workloads.fcc_zee import IDENTITY_COLUMN
 from ..workloads.root import load, open_file
+from ..workloads.root_errors import reason, watched
 from .files import replacing, sha256
 from .fresh import in_fresh_process
+from .inspect import no_tree
 
 DEFAULT_ENTRIES_PER_CLUSTER = 250
 # Part of the name in the cache: to be raised when the same input would be written in another way.
@@ -50,6 +52,7 @@ def repack(
             "data repack",
             f"--entries-per-cluster is {entries_per_cluster}",
             "Give 1 or more.",
+            Exit.CANNOT_TELL,
         )
     folder = paths.cache() / "data" / "repack" / f"v{FORMAT}-{source_sha256[:16]}-{entries_per_cluster}"
     final = folder / source.name
@@ -77,9 +80,9 @@ def write(source: Path, target: Path, tree: str, entries_per_cluster: int) -> No
     """Copy all trees of `source` into a new file `target`; to be run in a fresh process."""
     root, cxx = load(), helpers()
     try:
-        with open_file(str(source)) as original:
+        with watched(), open_file(str(source)) as original:
             if tree not in trees(original):
-                raise BenchError(f"{source} cannot be repacked", f"it holds no tree {tree!r}", "Name another --input.")
+                raise no_tree(source, tree, trees(original))
             # Without this option a file holds its time of writing and a random identifier.
             out = root.TFile(f"{target}?reproducible={source.name}", "RECREATE", "", ZSTD_LEVEL_5)
             # Collections that are not split are written object by object, as podio writes them; ROOT's default for
@@ -95,7 +98,8 @@ def write(source: Path, target: Path, tree: str, entries_per_cluster: int) -> No
                 root.TVirtualStreamerInfo.SetStreamMemberWise(member_wise)
                 out.Close()
     except (OSError, root.std.exception) as error:
-        raise BenchError(f"{source} cannot be repacked", str(error), "Name another --input.") from error
+        next_step = "Name another --input, or make room on the disk."
+        raise BenchError(f"{source} cannot be repacked", reason(error), next_step, Exit.CANNOT_TELL) from error
 
 
 def digests(path: Path) -> dict[str, str]:

@@ -17,6 +17,7 @@ from ..datasets.inspect import entries_per_partition
 from ..errors import BenchError, Exit
 from ..workloads import Booking, Outcome, TaskWorkload
 from ..workloads.root import load
+from .failures import keep_errors, told_by_workers
 from .model import Job, Pass, WorkerShare, graph_of, local_pass
 from .tasks import dask_task_pass, warm_up_workers
 from .versions import software_versions
@@ -104,6 +105,7 @@ class Dask:
             self._check_threads()
             self._versions = self._check_versions()
             self._hosts = self.client.run(node_name)
+            keep_errors(self.client)
             silence_progress_bar()
             self._stack = stack.pop_all()
         return self
@@ -122,10 +124,11 @@ class Dask:
             return
         # Compiled code is kept per process, so every process has to see the graph once. Tasks would not do: the
         # scheduler may give two to one worker and none to another.
-        self.client.run(warm_worker, job)
-        # The graph that ROOT sends is compiled once more, in the form in which it is sent.
-        job = replace(job, replicas=self.slots)
-        self.trigger(self.book(job, dict.fromkeys(job.layouts_of, self.slots)), job)
+        with told_by_workers(self.client, f"{job.workload.name} on {self.name}"):
+            self.client.run(warm_worker, job)
+            # The graph that ROOT sends is compiled once more, in the form in which it is sent.
+            job = replace(job, replicas=self.slots)
+            self.trigger(self.book(job, dict.fromkeys(job.layouts_of, self.slots)), job)
 
     def run(self, job: Job) -> Pass:
         if isinstance(job.workload, TaskWorkload):
@@ -169,7 +172,8 @@ class Dask:
         cpu = self.client.run(cpu_seconds)
         # Opened before the run: a task stream that is asked for afterwards is empty.
         distributed: Any = importlib.import_module("distributed")
-        with distributed.get_task_stream(self.client) as stream:
+        who = f"{job.workload.name} on {self.name}"
+        with told_by_workers(self.client, who), distributed.get_task_stream(self.client) as stream:
             wall, start = time.time(), time.perf_counter()
             trigger()
             overall_s = time.perf_counter() - start
@@ -213,7 +217,7 @@ class Dask:
             raise BenchError(
                 f"{len(self._worker_info())} of {wanted} Dask workers came within {self._timeout_s:g} s",
                 "the cluster has no room for the others, or they fail to start",
-                "See the workers' state (kubectl -n bench get pods), or ask for fewer with --workers.",
+                "See the workers' state (kubectl -n bench get pods, or condor_q), or ask for fewer with --workers.",
                 Exit.INVALID,
             ) from error
         found = len(self._worker_info())

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ..datasets.files import sha256
+from ..datasets.remote import on_this_machine
 from ..workloads import Booking
 from .dask import Dask
 from .model import Job, Pass
@@ -65,7 +66,7 @@ class InfnDask(Dask):
 
     def _uploaded(self, job: Job) -> Job:
         paths: list[Path] = []
-        for path in job.paths:
+        for path in (on_this_machine(each, "--mode infn") for each in job.paths):
             target = UPLOAD_FOLDER / sha256(path)[:16] / path.name
             paths.append(target)
             if not target.exists():

@@ -10,9 +10,11 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from ..datasets.inspect import Layout, layout
+from ..datasets.remote import FilePath
 from ..errors import BenchError, Exit
 from ..workloads import Booking, Outcome, TaskWorkload, Workload
 from ..workloads.root import load
+from .failures import told
 
 
 @dataclass(frozen=True)
@@ -24,14 +26,14 @@ class Job:
     """
 
     workload: Workload | TaskWorkload
-    paths: tuple[Path, ...]
+    paths: tuple[FilePath, ...]
     layouts: tuple[Layout, ...]
     replicas: int = 1
     output: Path | None = None
     others: Mapping[str, tuple[Layout, ...]] = field(default_factory=dict[str, tuple[Layout, ...]])
 
     @classmethod
-    def over(cls, workload: Workload | TaskWorkload, paths: Sequence[Path]) -> Job:
+    def over(cls, workload: Workload | TaskWorkload, paths: Sequence[FilePath]) -> Job:
         """The job to run a workload over files, which are looked into.
 
         Raises
@@ -160,7 +162,8 @@ def local_pass(job: Job) -> Pass:
         for tree, layouts in job.layouts_of.items()
     ).with_variations(root.RDF.Experimental.VariationsFor)
     cpu, start = time.process_time(), time.perf_counter()
-    booking.trigger(root.RDF.RunGraphs if job.others else None)
+    with told(f"{job.workload.name} on {job.paths[0]}"):
+        booking.trigger(root.RDF.RunGraphs if job.others else None)
     overall_s = time.perf_counter() - start
     cpu_s = time.process_time() - cpu
     return Pass(booking.collect(), overall_s, loop_s=overall_s, cpu_s=cpu_s)

@@ -24,6 +24,7 @@ from ..datasets.files import replacing
 from ..errors import BenchError, Exit
 from ..workloads import Outcome
 from ..workloads.tasks import Part, Partial, TaskWorkload
+from .failures import told
 from .model import Job, Pass
 
 if TYPE_CHECKING:
@@ -67,7 +68,8 @@ def local_task_pass(job: Job, workload: TaskWorkload, engine: str = "serial", sl
     tasks = workload.tasks(job, slots)
     with pass_folder(job, engine) as folder:
         cpu, start = time.process_time(), time.perf_counter()
-        partials = [workload.process(task, folder) for task in tasks]
+        with told(f"{workload.name} on {engine}"):
+            partials = [workload.process(task, folder) for task in tasks]
         loop_s = time.perf_counter() - start
         outcome = workload.combine(partials)
         overall_s = time.perf_counter() - start

@@ -5,9 +5,12 @@ from __future__ import annotations
 from .fcc_zee import FccZee
 from .model import Booking, CutStep, Histogram, HistogramSpec, Outcome, Workload
 from .slimming import AtlasSlimming
+from .stop4body import Stop4Body
 from .tasks import TaskWorkload
 
-WORKLOADS: dict[str, Workload | TaskWorkload] = {workload.name: workload for workload in (FccZee(), AtlasSlimming())}
+WORKLOADS: dict[str, Workload | TaskWorkload] = {
+    workload.name: workload for workload in (FccZee(), Stop4Body(), AtlasSlimming())
+}
 
 __all__ = [
     "WORKLOADS",
@@ -18,6 +21,7 @@ __all__ = [
     "Histogram",
     "HistogramSpec",
     "Outcome",
+    "Stop4Body",
     "TaskWorkload",
     "Workload",
 ]

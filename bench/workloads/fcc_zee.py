@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from .columns import MissingColumns
 from .model import Booking, HistogramSpec
 
 # podio's older files number the reference columns of a collection, newer ones name them.
@@ -57,7 +58,7 @@ class FccZee:
         if reference is None:
             missing.append(" or ".join(REFERENCE_COLUMNS))
         if missing:
-            raise LookupError(f"{self.name} needs the columns {', '.join(missing)}")
+            raise MissingColumns(self.name, missing, columns)
 
         # '#' cannot stand in an expression.
         frame = frame.Alias("electron_references", reference)

@@ -6,16 +6,31 @@ ROOT has no type stubs and builds its names at run time, so it enters this packa
 from __future__ import annotations
 
 import importlib
+import os
 import warnings
 from collections.abc import Generator
 from contextlib import contextmanager
 from functools import cache
+from pathlib import Path
 from typing import Any
+
+# An XRootD server that does not answer is given up after these seconds (XRootD's own limits add up to an hour);
+# whoever has set one in the environment has his own way.
+XROOTD_LIMITS = {
+    "XRD_CONNECTIONWINDOW": "10",
+    "XRD_CONNECTIONRETRY": "2",
+    "XRD_REQUESTTIMEOUT": "30",
+    "XRD_STREAMTIMEOUT": "15",
+    "XRD_STREAMERRORWINDOW": "30",
+    "XRD_TIMEOUTRESOLUTION": "1",
+}
 
 
 @cache
 def load() -> Any:
     """The module ROOT, in batch mode and without the notice that the wheel prints at every start."""
+    for name, seconds in XROOTD_LIMITS.items():
+        os.environ.setdefault(name, seconds)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         module: Any = importlib.import_module("ROOT")
@@ -23,6 +38,10 @@ def load() -> Any:
     # The input's classes have no compiled dictionary and are read through the schema stored in the file:
     # ROOT warns about each of them in every process. Errors still reach the terminal.
     module.gErrorIgnoreLevel = module.kError
+    # Without it ROOT looks for a file of this machine where the server's name is this machine's.
+    module.gEnv.SetValue("Path.ForceRemote", 1)
+    module.gInterpreter.Declare((Path(__file__).parent / "cxx" / "root_errors.hpp").read_text())
+    module.bench.root_errors.Install()
     return module
 
 

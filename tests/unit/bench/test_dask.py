@@ -90,7 +90,7 @@ def test_every_line_of_a_stand_in_says_so(stand_in: Path, tmp_path: Path, repo: 
     ("arguments", "status", "words"),
     [
         (["run", "fcc-zeee"], 2, "there is no such workload"),
-        (["run", "fcc-zee", "--input", "/nowhere.root"], 1, "there is no such file"),
+        (["run", "fcc-zee", "--input", "/nowhere.root"], 2, "there is no such file"),
         (["run", "fcc-zee", "--engine", "dask"], 2, "--scheduler tcp://host:port"),
         (["run", "fcc-zee", "--mode", "infn"], 2, "the mode is a way to use Dask"),
         (["run", "fcc-zee", "--engine", "dask-kubernetes", "--site", "nowhere"], 2, "facility.json"),

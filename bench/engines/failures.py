@@ -1,0 +1,83 @@
+"""What fails while an engine works: told in one line with its place, and never passed over."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import Any
+
+from ..errors import BenchError, Exit
+from ..workloads.root_errors import RootError, collector, most_telling, reason, take, watched
+
+NEXT_INPUT = "See whether the file is whole (bench data describe FILE) and get it anew."
+PLUGIN = "bench-root-errors"
+
+
+def failed(who: str, error: BaseException) -> BenchError:
+    """The error of an engine."""
+    if isinstance(error, RootError):
+        return unreadable(who, str(error))
+    return BenchError(who, reason(error), "See the lines above, and run it on --engine serial to compare.")
+
+
+def unreadable(who: str, why: str) -> BenchError:
+    """The error for an input that breaks while it is read."""
+    return BenchError(f"{who}: the input cannot be read", " ".join(why.split()), NEXT_INPUT, Exit.CANNOT_TELL)
+
+
+@contextmanager
+def told(who: str) -> Generator[None]:
+    """Turn what goes wrong in this process into a BenchError.
+
+    Raises
+    ------
+    BenchError
+        Something was raised, or ROOT has logged an error of input or output and gone on; status 2 for the latter.
+    """
+    try:
+        with watched():
+            yield
+    except BenchError:
+        raise
+    except Exception as error:
+        raise failed(who, error) from error
+
+
+@contextmanager
+def told_by_workers(client: Any, who: str) -> Generator[None]:
+    """Turn what goes wrong on Dask's workers into a BenchError.
+
+    Raises
+    ------
+    BenchError
+        A task has failed for good, or ROOT has logged an error of input or output on a worker; status 2 for the latter.
+    """
+    client.run(take)
+    failure: Exception | None = None
+    try:
+        with told(who):
+            yield
+    except BenchError as error:
+        failure = error
+    for address, messages in client.run(take).items():
+        if messages:
+            raise unreadable(f"{who}, worker {address}", most_telling(messages)) from failure
+    if failure is not None:
+        raise failure
+
+
+def keep_errors(client: Any) -> None:
+    """Have ROOT's errors kept on every worker of a client, also on those that are started later."""
+    distributed: Any = importlib.import_module("distributed")
+
+    class KeepErrors(distributed.WorkerPlugin):
+        """Watches in the worker's process from its start to its end."""
+
+        def setup(self, worker: Any) -> None:
+            collector().Watch(1)
+
+        def teardown(self, worker: Any) -> None:
+            collector().Watch(-1)
+
+    client.register_plugin(KeepErrors(), name=PLUGIN)

@@ -1,0 +1,154 @@
+"""Inputs on a real XRootD server: read in place, copied, refused; and a server that goes away.
+
+The server is Debian's. Where it is not installed, root on a machine with apt-get has it installed; others skip.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from bench_inputs import WORKLOAD, ZEE
+from xrootd_server import Server, install, running, why_absent
+
+from bench.datasets import remote
+from bench.datasets.describe import describe
+from bench.datasets.inspect import layout
+from bench.datasets.locate import data_cache, own_input
+from bench.datasets.remote import RemoteFile, RemoteStat, Staging, adler32
+from bench.datasets.repack import Repacked
+from bench.engines.dask import Dask
+from bench.engines.model import Job, local_pass
+from bench.errors import BenchError
+from bench.terminal import Terminal
+
+pytestmark = [pytest.mark.skipif(bool(why_absent()), reason=why_absent()), pytest.mark.timeout(300)]
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    install()
+    with running() as standing:
+        yield standing
+
+
+def job_at(url: str, replicas: int = 1) -> Job:
+    remote_file = RemoteFile(url)
+    return Job(WORKLOAD, (remote_file,), (layout(remote_file, WORKLOAD.tree),), replicas)
+
+
+def test_a_file_on_a_server_is_described_as_it_is_here(server: Server, repacked: Repacked) -> None:
+    url = server.add(repacked.path)
+    there, here = (describe(each, "", "", slots=2) for each in (RemoteFile(url), repacked.path))
+    assert (there.trees, there.bytes, there.compression) == (here.trees, here.bytes, here.compression)
+    assert url in there.remarks[0]
+
+
+def test_a_copy_is_made_once_and_checked(
+    server: Server, repacked: Repacked, terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = server.add(repacked.path, "pulled.root")
+    source = own_input(url, Staging.PULL, terminal)
+    assert isinstance(source.path, Path)
+    assert source.path.read_bytes() == repacked.path.read_bytes()
+    assert source.sha256 == repacked.sha256
+    assert source.origin == f"copied from {url}"
+    first = source.path.stat().st_ino
+    assert own_input(url, Staging.PULL, terminal).path.stat().st_ino == first  # type: ignore[union-attr]
+
+    # The server says another checksum than that of what comes.
+    said = remote.look(url)
+    assert said == RemoteStat(repacked.path.stat().st_size, said.modified_s, adler32(repacked.path))
+    monkeypatch.setattr(remote, "look", lambda _url: replace(said, adler32="0badc0de"))
+    before = set(data_cache().rglob("*.root"))
+    with pytest.raises(BenchError, match="the server says 0badc0de") as caught:
+        own_input(url, Staging.PULL, terminal)
+    assert caught.value.status == 2
+    assert set(data_cache().rglob("*")) >= before == set(data_cache().rglob("*.root"))
+
+
+def test_reading_in_place_gives_the_same(
+    server: Server, repacked: Repacked, two_workers: Dask, terminal: Terminal
+) -> None:
+    url = server.add(repacked.path, "in-place.root")
+    source = own_input(url, Staging.REMOTE, terminal)
+    assert (str(source.path), source.checksum) == (url, f"adler32:{adler32(repacked.path)}")
+    expected = local_pass(Job(WORKLOAD, (repacked.path,), (layout(repacked.path, ZEE.tree),))).outcome
+    assert expected.events("mass") == 2783
+    job = job_at(url)
+    assert local_pass(job).outcome == expected
+    distributed = two_workers.run(job).outcome
+    assert (distributed.cutflow, distributed.tallies) == (expected.cutflow, expected.tallies)
+    assert [each.contents for each in distributed.histograms] == [each.contents for each in expected.histograms]
+
+
+@pytest.mark.parametrize("on_workers", [False, True])
+def test_a_server_that_goes_away_during_a_run(repacked: Repacked, two_workers: Dask, on_workers: bool) -> None:
+    """The error comes, in one line; how soon is a matter of the limits in `workloads/root.py`."""
+    install()
+    with running() as leaving:
+        job = job_at(leaving.add(repacked.path))
+        if on_workers:
+            two_workers.warm_up(job)
+        else:
+            local_pass(job)
+        # By another process: ROOT keeps Python's lock while it loops over events here.
+        assert leaving.process is not None
+        killer = subprocess.Popen(["sh", "-c", f"sleep 0.5; kill -9 {leaving.process.pid}"])
+        run = two_workers.run if on_workers else local_pass
+        with pytest.raises(BenchError) as caught:
+            run(replace(job, replicas=1000))
+        killer.wait()
+    assert caught.value.status == 2, caught.value
+    assert "\n" not in caught.value.why
+    assert "TNetXNGFile" in caught.value.why
+
+
+def test_what_a_server_refuses_is_an_error(server: Server, terminal: Terminal) -> None:
+    for url, words in (
+        (f"{server.url}/nothing.root", "no such file"),
+        (f"{server.url}/", "it is a folder"),
+        ("root://localhost:1//x.root", "Connection"),
+    ):
+        for staging in Staging:
+            with pytest.raises(BenchError, match=words) as caught:
+                own_input(url, staging, terminal)
+            assert caught.value.status == 2
+            assert "\n" not in str(caught.value)
+
+
+def test_behind_gsi_a_proxy_certificate_is_needed(real_file: Path, tmp_path: Path, repo: Path) -> None:
+    install()
+    with running(gsi=True) as closed:
+        assert closed.authority is not None
+        url = closed.add(real_file)
+        valid = closed.authority.proxy(tmp_path / "valid")
+        expired = closed.authority.proxy(tmp_path / "expired", timedelta(minutes=-1))
+        ended = {}
+        for proxy in (valid, expired, tmp_path / "none"):
+            # Certificates are read once in the life of a process.
+            ended[proxy.name] = subprocess.run(
+                [sys.executable, "-m", "bench", "data", "describe", url, "--tree", ZEE.tree],
+                cwd=repo,
+                env={
+                    **os.environ,
+                    "X509_USER_PROXY": str(proxy),
+                    "X509_CERT_DIR": str(closed.authority.certificates),
+                },
+                capture_output=True,
+                text=True,
+                timeout=120,
+            )
+    assert ended["valid"].returncode == 0, ended["valid"].stderr
+    assert "5,000" in ended["valid"].stdout
+    for name in ("expired", "none"):
+        assert ended[name].returncode == 2, ended[name].stdout
+        assert "Auth failed" in ended[name].stderr
+        assert "X509_USER_PROXY" in ended[name].stderr
+        assert "Traceback" not in ended[name].stderr
