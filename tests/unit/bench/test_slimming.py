@@ -96,7 +96,8 @@ def test_generated_events_depend_on_the_seed_and_their_number_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def numbers(path: Path) -> list[float]:
-        return list(load().RDataFrame(TREE, str(path)).AsNumpy(["EventInfoAuxDyn.GenFiltMET"]).values())[0].tolist()
+        column = "EventInfoAuxDyn.GenFiltMET"
+        return load().RDataFrame(TREE, str(path)).AsNumpy([column])[column].tolist()
 
     (whole,) = generate("atlas-slimming", tmp_path / "whole", 40)
     (again,) = generate("atlas-slimming", tmp_path / "again", 40)
@@ -105,7 +106,7 @@ def test_generated_events_depend_on_the_seed_and_their_number_alone(
     first, second = generate("atlas-slimming", tmp_path / "two", 40)
     assert (len(numbers(first)), len(numbers(second))) == (30, 10)
     assert numbers(first) + numbers(second) == numbers(whole)
-    _, other = generate("atlas-slimming", tmp_path / "other", 40, seed=2)
+    (other,) = generate("atlas-slimming", tmp_path / "other", 20, seed=2)
     assert set(numbers(other)).isdisjoint(numbers(whole))
 
 
