@@ -89,7 +89,7 @@ def prepare(
         raise BenchError(
             f"bench run {workload.name}",
             "no file is named, and none of this kind is known by an address",
-            "Name one with --input.",
+            f"Name one with --input; `bench data generate {workload.name}` makes a stand-in.",
             Exit.CANNOT_TELL,
         )
     # A scan makes its own input: there is nothing to find, and nothing to cut into clusters.

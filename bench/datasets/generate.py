@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import BenchError, Exit
-from . import generate_stop4body
+from . import generate_physlite, generate_stop4body
 from .files import replacing
 from .fresh import in_fresh_process
 
@@ -41,6 +41,13 @@ GENERATORS: dict[str, Generator] = {
         3800,
         generate_stop4body.files,
         generate_stop4body.write,
+    ),
+    "atlas-slimming": Generator(
+        "ATLAS DAOD_PHYSLITE",
+        generate_physlite.EVENTS,
+        generate_physlite.BYTES_PER_EVENT,
+        generate_physlite.files,
+        generate_physlite.write,
     ),
 }
 
