@@ -58,7 +58,7 @@ Out = Annotated[Path | None, typer.Option(help="Folder for the results [default:
 
 @app.command()
 def run(
-    workload: Annotated[str, typer.Argument(help="Which analysis: fcc-zee.")],
+    workload: Annotated[str, typer.Argument(help="Which analysis: fcc-zee, atlas-slimming.")],
     input: Annotated[
         list[str] | None,
         typer.Option(help="Input: a path, file:// or root:// address; may be repeated [default: the real file]."),

@@ -85,6 +85,13 @@ def prepare(
         A file is missing, broken, or has not the columns that the workload needs.
     """
     sources: tuple[Source, ...] = ()
+    if workload.tree and not inputs and workload.name not in CATALOGUE:
+        raise BenchError(
+            f"bench run {workload.name}",
+            "no file is named, and none of this kind is known by an address",
+            "Name one with --input.",
+            Exit.CANNOT_TELL,
+        )
     # A scan makes its own input: there is nothing to find, and nothing to cut into clusters.
     if workload.tree:
         with phases.phase("locate"):

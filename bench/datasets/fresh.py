@@ -40,6 +40,7 @@ def in_fresh_process(task: str, *arguments: str | int | Path) -> None:
 
 def main(task: str, *arguments: str) -> None:
     """Do a task; its BenchError goes to standard output as JSON."""
+    from .generate import write_file
     from .repack import write
     from .standin import write_stand_in
 
@@ -50,6 +51,9 @@ def main(task: str, *arguments: str) -> None:
         elif task == "stand-in":
             target, name, entries = arguments
             write_stand_in(Path(target), name, int(entries))
+        elif task == "generate":
+            target, dataset, name, first, last, seed = arguments
+            write_file(Path(target), dataset, name, int(first), int(last), int(seed))
         else:
             raise LookupError(task)
     except BenchError as error:

@@ -49,11 +49,30 @@ def stand_in(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_stand_in(tmp_path_factory.mktemp("stand-in"), "fcc-zee", 2000)
 
 
+class Running(Dask):
+    """An engine that is left running when a run enters and leaves it."""
+
+    def __init__(self, engine: Dask) -> None:
+        self.__dict__.update(engine.__dict__)
+
+    def __enter__(self) -> Running:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return None
+
+
 @pytest.fixture(scope="session")
-def two_workers() -> Iterator[Dask]:
-    """Dask workers on this machine that several tests share: none may end them."""
-    with Dask("dask-local", local_cluster(2), 2) as engine:
-        yield engine
+def two_workers(cache: Path) -> Iterator[Dask]:
+    """Two Dask workers, for all tests that leave them as they are."""
+    with pytest.MonkeyPatch.context() as patch:
+        # What the workers' processes start with.
+        patch.setenv("XDG_CACHE_HOME", str(cache))
+        engine = Dask("dask-local", local_cluster(2), 2).__enter__()
+    try:
+        yield Running(engine)
+    finally:
+        engine.__exit__(None, None, None)
 
 
 @pytest.fixture

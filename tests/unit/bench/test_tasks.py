@@ -5,10 +5,10 @@ from __future__ import annotations
 import io
 import json
 import os
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import dask
 import numpy as np
 import pytest
 from toy_tasks import SPEC, WEIGHTED, Scan, Toy
@@ -41,14 +41,12 @@ def numbers(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture(scope="module")
-def engine() -> Iterator[Dask]:
-    with Dask("dask-local", local_cluster(2), 2) as started:
-        yield started
-
-
 def job_of(workload: Toy, *paths: Path, replicas: int = 1) -> Job:
     return Job(workload, paths, tuple(layout(path, "events") for path in paths), replicas)
+
+
+def manifest_of(folder: Path) -> Manifest:
+    return Manifest.model_validate_json((folder / MANIFEST).read_text())
 
 
 def test_chunks_cover_every_entry_once_and_end_with_clusters(numbers: Path) -> None:
@@ -78,7 +76,7 @@ def test_histograms_are_filled_as_root_fills_them(numbers: Path) -> None:
     assert filled(SPEC, np.array([np.nan])).histogram().contents[-1] == 1
 
 
-def test_equal_on_every_engine(numbers: Path, tmp_path: Path, engine: Dask) -> None:
+def test_equal_on_every_engine(numbers: Path, tmp_path: Path, two_workers: Dask) -> None:
     toy = Toy(client=os.getpid())
     job = replace(job_of(toy, numbers, numbers, replicas=3), output=tmp_path)
     reference = Serial().run(job).outcome
@@ -86,12 +84,12 @@ def test_equal_on_every_engine(numbers: Path, tmp_path: Path, engine: Dask) -> N
     with Threads(2) as threads:
         assert compare(reference, threads.run(job).outcome, "serial").verdict is Physics.EQUAL
         assert not load().ROOT.IsImplicitMTEnabled()
-    engine.warm_up(job)
-    measured = engine.run(job)
+    two_workers.warm_up(job)
+    measured = two_workers.run(job)
     assert compare(reference, measured.outcome, "serial").verdict is Physics.EQUAL
     assert measured.disturbances == ()
     assert sum(share.tasks for share in measured.workers) == measured.n_partitions == 6
-    written = Manifest.model_validate_json((tmp_path / "dask-local" / MANIFEST).read_text())
+    written = manifest_of(tmp_path / "dask-local")
     assert sum(part.entries for part in written.parts) == 6000
     assert sorted(part.file_name for part in written.parts) == sorted(
         path.name for path in (tmp_path / "dask-local").glob("part-*")
@@ -99,23 +97,11 @@ def test_equal_on_every_engine(numbers: Path, tmp_path: Path, engine: Dask) -> N
     assert sorted(path.name for path in tmp_path.iterdir()) == ["dask-local", "serial", "threads"]
 
 
-def test_one_dropped_event_is_invalid(numbers: Path, engine: Dask, terminal: Terminal, said: io.StringIO) -> None:
+def test_one_dropped_event_is_invalid(numbers: Path, two_workers: Dask, terminal: Terminal, said: io.StringIO) -> None:
     """A whole run, as the command does it."""
-
-    class Kept(Dask):
-        """The engine that is running already."""
-
-        def __enter__(self) -> Kept:
-            return self
-
-        def __exit__(self, *_: object) -> None:
-            return None
-
-    kept = Kept("dask-local", local_cluster(2), 2)
-    kept.__dict__.update(engine.__dict__)
     for drops, physics in ((None, Physics.EQUAL), (517, Physics.UNEQUAL)):
         toy = Toy(client=os.getpid(), drops=drops)
-        result = run_here(toy, [numbers], kept, 1, 2, terminal, entries_per_cluster=None)
+        result = run_here(toy, [numbers], two_workers, 1, 2, terminal, entries_per_cluster=None)
         assert result.physics is physics
         assert json.loads(result.model_dump_json())["measurement"]["entries"] == 2000
 
@@ -124,27 +110,37 @@ def test_a_worker_that_dies_disturbs_the_time_and_not_the_physics(numbers: Path,
     toy = Toy(client=os.getpid(), dies_at=3, mark=tmp_path / "died")
     job = replace(job_of(toy, numbers), output=tmp_path / "out")
     reference = local_pass(job).outcome
-    with Dask("dask-local", local_cluster(2), 2) as engine:
+    hopeless = replace(job, workload=replace(toy, mark=None))
+    with (
+        dask.config.set({"distributed.scheduler.allowed-failures": 1}),
+        Dask("dask-local", local_cluster(2), 2) as engine,
+    ):
         measured = engine.run(job)
+        with pytest.raises(BenchError, match="a task was given up") as caught:
+            engine.run(hopeless)
+    assert caught.value.status == 3
+    # What the pass before has written is still there, and nothing of this one.
+    assert sum(part.entries for part in manifest_of(tmp_path / "out" / "dask-local").parts) == ENTRIES
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["dask-local", "serial"]
     assert (tmp_path / "died").exists()
     assert compare(reference, measured.outcome, "serial").verdict is Physics.EQUAL
     assert any("workers lost" in each for each in measured.disturbances)
 
 
-def test_an_error_of_a_task_comes_back_and_leaves_no_output(numbers: Path, tmp_path: Path, engine: Dask) -> None:
+def test_an_error_of_a_task_comes_back_and_leaves_no_output(numbers: Path, tmp_path: Path, two_workers: Dask) -> None:
     job = replace(job_of(Toy(refuses=2), numbers), output=tmp_path)
-    for run in (engine.run, Serial().run):
+    for run in (two_workers.run, Serial().run):
         with pytest.raises(BenchError, match="chunk 2: it is not liked") as caught:
             run(job)
         assert caught.value.next_step == "Give another one."
         assert list(tmp_path.iterdir()) == []
 
 
-def test_a_scan_has_no_input(engine: Dask, terminal: Terminal) -> None:
+def test_a_scan_has_no_input(two_workers: Dask, terminal: Terminal) -> None:
     job = Job(Scan(), (), ())
     reference = Serial().run(job).outcome
     assert (reference.entries, reference.tallies) == (5, {"best": 16})
-    measured = engine.run(job)
+    measured = two_workers.run(job)
     assert compare(reference, measured.outcome, "serial").verdict is Physics.EQUAL
     assert measured.disturbances == ()
     result = run_here(Scan(), [], Serial(), 1, None, terminal)

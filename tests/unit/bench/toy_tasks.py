@@ -28,7 +28,7 @@ class Toy(TaskWorkload):
     """Reads one column, counts, fills, and writes it as text.
 
     `drops` leaves out one entry in processes other than `client`; `dies_at` kills the first process that comes to
-    that chunk; `refuses` raises an error there.
+    that chunk, or without a `mark` each; `refuses` raises an error there.
     """
 
     client: int = 0
@@ -50,8 +50,10 @@ class Toy(TaskWorkload):
         load()
 
     def process(self, task: Chunk, folder: Path) -> Partial:
-        if task.number == self.dies_at and self.mark and not self.mark.exists() and os.getpid() != self.client:
-            self.mark.touch()
+        died = self.mark is not None and self.mark.exists()
+        if task.number == self.dies_at and not died and os.getpid() != self.client:
+            if self.mark:
+                self.mark.touch()
             os.kill(os.getpid(), signal.SIGKILL)
         if task.number == self.refuses:
             raise BenchError(f"{task.file}, chunk {task.number}", "it is not liked", "Give another one.")
