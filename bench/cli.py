@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from enum import StrEnum
@@ -11,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from .errors import BenchError
+from .errors import BenchError, Crashed
 from .terminal import Terminal
 
 app = typer.Typer(
@@ -187,4 +188,8 @@ def main() -> None:
         app()
     except BenchError as error:
         print(f"bench: {error.what}\n  why: {error.why}\n  next: {error.next_step}", file=sys.stderr)
+        if isinstance(error, Crashed):
+            # What crashed may hold locks that the end of the process waits for.
+            sys.stderr.flush()
+            os._exit(error.status)
         sys.exit(error.status)
