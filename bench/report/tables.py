@@ -39,12 +39,10 @@ def yields_table(regions: Sequence[RegionYield], provenance: str) -> Table:
     for column in ("region", "events", "yield", "statistical", "systematic", "largest variations"):
         table.add_column(column, justify="left" if column in ("region", "largest variations") else "right")
     for each in regions:
-        largest = sorted(
-            each.shifts, key=lambda shift: -max(abs(shift.up - each.events), abs(shift.down - each.events))
-        )
+        moved = [(shift, shift.up - each.events, shift.down - each.events) for shift in each.shifts]
+        moved.sort(key=lambda one: -max(abs(one[1]), abs(one[2])))
         words = ", ".join(
-            f"{shift.name} {shift.up - each.events:+.2g}/{shift.down - each.events:+.2g}{' (mirrored)' * shift.mirrored}"
-            for shift in largest[:3]
+            f"{shift.name} {up:+.2g}/{down:+.2g}{' (mirrored)' * shift.mirrored}" for shift, up, down in moved[:3]
         )
         table.add_row(
             each.region,
