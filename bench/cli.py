@@ -70,7 +70,7 @@ def run(
     ] = None,
     engine: Annotated[EngineName, typer.Option(help="Where it runs.")] = EngineName.SERIAL,
     mode: Annotated[Mode, typer.Option(help="tuned, or as the notebooks of INFN Napoli use Dask.")] = Mode.TUNED,
-    repeats: Annotated[int, typer.Option(min=1, help="Timed passes of each kind; the median counts.")] = 3,
+    repeats: Annotated[int, typer.Option(min=1, help="Timed passes of each kind, in turns; the median counts.")] = 5,
     replicas: Annotated[
         int | None, typer.Option(min=1, help="How many times the input is read [default: 2 s of serial work].")
     ] = None,

@@ -30,10 +30,12 @@ from .facility.kube import Kube
 from .facility.site import kubeconfig_path, load_facility
 from .measure.phases import Phases
 from .report.description import description_tables
+from .report.exports import to_csv, to_junit, to_openmetrics
 from .report.model import RunResult
+from .report.page import run_page
 from .report.tables import physics_table, time_table, yields_table
 from .report.validation import ValidateResult, remarks, validation_table
-from .report.write import run_folder, write_json
+from .report.write import run_folder, write_json, write_texts
 from .run import TUNED, exit_status, judge, prepare, run_here
 from .terminal import STAND_IN, Terminal
 from .validate import exit_status as validate_status
@@ -188,8 +190,17 @@ def report(result: RunResult, workload: Workload | TaskWorkload, folder: Path, t
     """Write the result and show it."""
     path = folder / RUN_FILE
     write_json(path, result)
+    write_texts(
+        folder,
+        {
+            "run.csv": to_csv(result),
+            "run.xml": to_junit(result),
+            "run.prom": to_openmetrics(result),
+            "run.html": run_page(result),
+        },
+    )
     show_run(result, workload, terminal)
-    terminal.say(f"result: {path}")
+    terminal.say(f"result: {path}; page: {path.with_suffix('.html')}")
 
 
 def show_run(result: RunResult, workload: Workload | TaskWorkload, terminal: Terminal) -> None:

@@ -18,8 +18,11 @@ from .datasets.repack import DEFAULT_ENTRIES_PER_CLUSTER, repack
 from .engines.local import Serial, Threads
 from .engines.model import Engine, Job, Pass, local_pass
 from .errors import BenchError, Exit
+from .measure.environment import environment
 from .measure.equality import Comparison, Difference, Physics, compare
 from .measure.phases import Phases
+from .measure.statistics import ratio_of_medians
+from .measure.verdict import in_words, limits
 from .report.model import InputFile, Measurement, Passes, RunInput, RunResult, TimedPass
 from .terminal import Terminal
 from .workloads import Outcome, TaskWorkload, Workload
@@ -148,6 +151,7 @@ def measure(
     replicas : int or None
         How many times the input is read; None: so that a serial pass takes 2 s, with 4 clusters or more a slot.
     """
+    surroundings = environment()
     with phases.phase("connect"):
         terminal.say(f"engine {engine.name}: starting")
         engine.__enter__()
@@ -160,15 +164,21 @@ def measure(
             serial.warm_up(job)
         with terminal.step("serial, first pass"):
             job, first = sized(job, engine.slots, replicas, phases)
-        with phases.phase("serial"), terminal.step(f"serial, {job.entries:,} entries, {repeats - 1} more passes"):
-            references = [first, *(serial.run(job) for _ in range(repeats - 1))]
-        if engine.name == serial.name:
-            distributed: list[Pass] = []
-        else:
+        alone = engine.name == serial.name
+        if not alone:
             with phases.phase("warm-up"), terminal.step(f"compiling on {engine.slots} slots"):
                 engine.warm_up(job)
-            with phases.phase(engine.name), terminal.step(f"{engine.name}, {job.entries:,} entries, {repeats} passes"):
-                distributed = [engine.run(job) for _ in range(repeats)]
+        references, distributed = [first], list[Pass]()
+        kinds = "serial" if alone else f"serial and {engine.name} in turns"
+        with terminal.step(f"{kinds}, {job.entries:,} entries, {repeats} passes"):
+            # In turns, so that a machine that gets slower meanwhile is slower for both.
+            for number in range(repeats):
+                if number:
+                    with phases.phase("serial"):
+                        references.append(serial.run(job))
+                if not alone:
+                    with phases.phase(engine.name):
+                        distributed.append(engine.run(job))
         versions = dict(engine.versions())
     finally:
         with phases.phase("disconnect"):
@@ -187,6 +197,7 @@ def measure(
         comparisons=worst_of_each([compare(reference, outcome, words) for outcome, words in others]),
         disturbances=tuple(dict.fromkeys((*cpu_shortage(references, distributed), *faults(distributed)))),
         versions=versions,
+        environment=surroundings,
         phases_s=dict(phases.wall_s),
     )
 
@@ -223,6 +234,7 @@ def as_passes(name: str, slots: int, passes: Sequence[Pass]) -> Passes:
         slots=slots,
         n_partitions=passes[0].n_partitions,
         passes=tuple(TimedPass.of(each) for each in passes),
+        spans=passes[-1].spans,
     )
 
 
@@ -283,6 +295,13 @@ def judge(
     physics = next(v for v in (Physics.UNEQUAL, Physics.UNKNOWN, Physics.EQUAL) if v in verdicts)
     timing = f"disturbed ({'; '.join(measurement.disturbances)})" if measurement.disturbances else "valid"
     distributed = measurement.distributed
+    ratio = (
+        ratio_of_medians(
+            [each.overall_s for each in measurement.serial.passes], [each.overall_s for each in distributed.passes]
+        )
+        if distributed
+        else None
+    )
     usable = physics is Physics.EQUAL and timing == "valid" and distributed is not None
     return RunResult(
         started=started,
@@ -297,7 +316,9 @@ def judge(
         measurement=measurement,
         physics=physics,
         timing=timing,
-        speed_up=measurement.serial.overall_s / distributed.overall_s if usable and distributed else None,
+        speed_up=ratio.value if usable and ratio else None,
+        speed_up_interval=ratio if usable else None,
+        limited_by=in_words(limits(measurement, measurement.environment.cores)) if usable else "",
         phases_s=dict(phases.wall_s),
     )
 

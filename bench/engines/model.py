@@ -81,6 +81,15 @@ class WorkerShare:
 
 
 @dataclass(frozen=True)
+class TaskSpan:
+    """A task that computed: its worker's place among the pass's workers, and when, in seconds after the trigger."""
+
+    worker: int
+    start_s: float
+    stop_s: float
+
+
+@dataclass(frozen=True)
 class Pass:
     """One execution of the whole graph over the whole input.
 
@@ -99,6 +108,7 @@ class Pass:
     n_partitions: int = 1
     workers: tuple[WorkerShare, ...] = ()
     disturbances: tuple[str, ...] = ()
+    spans: tuple[TaskSpan, ...] = ()
 
 
 class Engine(Protocol):

@@ -67,8 +67,9 @@ def time_table(result: RunResult) -> Table:
     if measured.distributed:
         table.add_row(f"distributed ({measured.distributed.engine})", describe(measured.distributed, measured.entries))
         table.add_row("", describe_tasks(measured.distributed))
-        ratio = f"{result.speed_up:.2f} ×" if result.speed_up else "none: the times are disturbed"
-        table.add_row("speed-up", ratio)
+        table.add_row("speed-up", describe_ratio(result))
+        if result.limited_by:
+            table.add_row("limited by", result.limited_by)
     table.add_section()
     for comparison in measured.comparisons:
         words = f"{comparison.numbers_compared} numbers, largest deviation {comparison.largest_deviation:g}"
@@ -79,6 +80,15 @@ def time_table(result: RunResult) -> Table:
     table.add_row("physics", f"[{colour}]{result.physics}[/]")
     table.add_row("timing", f"[{'green' if result.timing == 'valid' else 'red'}]{result.timing}[/]")
     return table
+
+
+def describe_ratio(result: RunResult) -> str:
+    """The speed-up with its interval, or why there is none."""
+    if result.speed_up is None:
+        return "none: the times are disturbed" if result.physics is Physics.EQUAL else "none: the results differ"
+    interval = result.speed_up_interval
+    words = f"{result.speed_up:.2f} ×"
+    return f"{words} ({interval.low:.2f} to {interval.high:.2f}, 95 %)" if interval and interval.n > 2 else words
 
 
 def describe(passes: Passes, entries: int) -> str:
