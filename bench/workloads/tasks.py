@@ -158,6 +158,14 @@ class TaskWorkload(Protocol):
         """Put the results together; they come in the order of the tasks. Mostly `merged(partials)`."""
         ...
 
+    def attachments(self) -> tuple[Path, ...]:
+        """Files beside the input that have to go wherever the workload runs: what was compiled on this machine."""
+        return ()
+
+    def with_attachments(self, paths: Sequence[Path]) -> TaskWorkload:
+        """The same workload with these files as they lie on another machine, their checksums checked."""
+        return self
+
     def remarks(self) -> Mapping[str, str]:
         """What has to be known about files that were written; goes into their manifest."""
         return {}

@@ -20,7 +20,8 @@ from bench.datasets import generate_physlite
 from bench.datasets.files import sha256
 from bench.datasets.generate import generate
 from bench.datasets.inspect import layout
-from bench.engines.dask import Dask
+from bench.engines import incluster
+from bench.engines.dask import Dask, scheduler
 from bench.engines.local import Serial
 from bench.engines.model import Job
 from bench.engines.tasks import MANIFEST, Manifest
@@ -321,6 +322,40 @@ def test_a_worker_without_a_compiler_gets_the_library(
     assert received.load().bench_slim
     assert received.path().is_relative_to(tmp_path)
     assert sha256(received.path()) == workload.library().sha256
+
+
+def test_a_job_in_the_cluster_gets_the_library_with_its_input(
+    workload: AtlasSlimming, physlite: Path, tmp_path: Path, two_workers: Dask, terminal: Terminal,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """The image has no compiler. Workers that run here stand in for the cluster's."""
+    (attachment,) = workload.attachments()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "empty"))
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    monkeypatch.setattr(incluster, "kube_cluster", lambda _: scheduler(two_workers.client.scheduler.address))
+
+    def staged(path: Path, digest: str) -> tuple[incluster.JobFile, ...]:
+        return (incluster.JobFile(path=str(path), sha256=digest),)
+
+    def spec(digest: str) -> incluster.JobSpec:
+        return incluster.JobSpec(
+            name="test", namespace="bench", image="", workload=workload.name, dataset_folder="", repeats=1, replicas=1,
+            workers=2, infn=False, nodes=(), mark="", files=staged(physlite, sha256(physlite)),
+            attachments=staged(attachment, digest),
+        )  # fmt: skip
+
+    measurement = incluster.run_job(spec(sha256(attachment)), terminal).measurement
+    assert measurement is not None
+    assert {each.verdict for each in measurement.comparisons} == {Physics.EQUAL}
+    failure = incluster.run_job(spec("0" * 64), terminal).failure
+    assert failure is not None
+    assert "its sha256 is" in failure.why
+
+
+def test_an_output_that_nobody_could_see_is_refused() -> None:
+    ended = CliRunner().invoke(app, ["run", "atlas-slimming", "--engine", "dask-kubernetes", "--output", "/x"])
+    assert isinstance(ended.exception, BenchError)
+    assert "share no volume" in ended.exception.why
 
 
 def test_a_library_with_other_bytes_is_not_loaded(workload: AtlasSlimming) -> None:
