@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from enum import StrEnum
@@ -11,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from .errors import BenchError
+from .errors import BenchError, Crashed
 from .terminal import Terminal
 
 app = typer.Typer(
@@ -57,7 +58,12 @@ Out = Annotated[Path | None, typer.Option(help="Folder for the results [default:
 
 @app.command()
 def run(
-    workload: Annotated[str, typer.Argument(help="Which analysis: fcc-zee, atlas-slimming.")],
+    workload: Annotated[
+        str,
+        typer.Argument(
+            help="Which analysis: fcc-zee, atlas-stop4body, atlas-slimming, cms-tprime-skim, cms-tprime, ml-scan."
+        ),
+    ],
     input: Annotated[
         list[str] | None,
         typer.Option(help="Input: a path, file:// or root:// address; may be repeated [default: the real file]."),
@@ -118,6 +124,17 @@ def show(folders: Annotated[list[Path], typer.Argument(help="Folders of results,
     from .commands import show_results
 
     show_results(folders, Terminal())
+
+
+@app.command("train-tagger")
+def train_tagger_command(
+    out: Annotated[Path, typer.Option(help="Folder for the networks.")],
+    seed: Annotated[int, typer.Option(min=0, help="Seed of events and weights.")] = 4,
+) -> None:
+    """Train the top tagger of cms-tprime-skim again; the default seed gives the weights that are shipped."""
+    from .training import train_tagger
+
+    train_tagger(out, seed, Terminal())
 
 
 @app.command("in-cluster", hidden=True)
@@ -187,4 +204,8 @@ def main() -> None:
         app()
     except BenchError as error:
         print(f"bench: {error.what}\n  why: {error.why}\n  next: {error.next_step}", file=sys.stderr)
+        if isinstance(error, Crashed):
+            # What crashed may hold locks that the end of the process waits for.
+            sys.stderr.flush()
+            os._exit(error.status)
         sys.exit(error.status)

@@ -39,3 +39,7 @@ class BenchError(Exception):
     def __reduce__(self) -> tuple[type[BenchError], tuple[str, str, str, Exit]]:
         # An exception is pickled by its `args`, which here are the sentence; workers send errors to the client.
         return type(self), (self.what, self.why, self.next_step, self.status)
+
+
+class Crashed(BenchError):
+    """C++ code has crashed in this process, which can say so and no more: it may not even end by itself."""

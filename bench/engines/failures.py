@@ -7,10 +7,12 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any
 
-from ..errors import BenchError, Exit
+from ..errors import BenchError, Crashed, Exit
+from ..workloads.root import load
 from ..workloads.root_errors import RootError, collector, most_telling, reason, take, watched
 
 NEXT_INPUT = "See whether the file is whole (bench data describe FILE) and get it anew."
+CRASHES = ("SegmentationViolation", "BusError", "IllegalInstruction", "AbortSignal")
 PLUGIN = "bench-root-errors"
 
 
@@ -18,12 +20,33 @@ def failed(who: str, error: BaseException) -> BenchError:
     """The error of an engine."""
     if isinstance(error, RootError):
         return unreadable(who, str(error))
+    if type(error).__name__ in CRASHES:
+        why = "ROOT has crashed on what it read, or the workload's own code has"
+        return Crashed(f"{who}: the input cannot be read", why, NEXT_INPUT, Exit.CANNOT_TELL)
     return BenchError(who, reason(error), "See the lines above, and run it on --engine serial to compare.")
 
 
 def unreadable(who: str, why: str) -> BenchError:
     """The error for an input that breaks while it is read."""
     return BenchError(f"{who}: the input cannot be read", " ".join(why.split()), NEXT_INPUT, Exit.CANNOT_TELL)
+
+
+@contextmanager
+def crashes_as_exceptions() -> Generator[None]:
+    """Turn a crash of C++ code in this thread into an exception, without the page of stack that ROOT prints.
+
+    A basket whose compression has no checksum (ZSTD) may be decompressed to nonsense, which is no error to ROOT but
+    can be the size of an array. What comes after is only the end of the command: the process's state is not sound.
+    """
+    root = load()
+    low_level: Any = importlib.import_module("cppyy.ll")
+    before = int(root.gEnv.GetValue("Root.Stacktrace", 1))
+    root.gEnv.SetValue("Root.Stacktrace", 0)
+    try:
+        with low_level.signals_as_exception():
+            yield
+    finally:
+        root.gEnv.SetValue("Root.Stacktrace", before)
 
 
 @contextmanager
@@ -36,7 +59,7 @@ def told(who: str) -> Generator[None]:
         Something was raised, or ROOT has logged an error of input or output and gone on; status 2 for the latter.
     """
     try:
-        with watched():
+        with watched(), crashes_as_exceptions():
             yield
     except BenchError:
         raise

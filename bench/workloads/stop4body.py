@@ -71,7 +71,8 @@ class Stop4Body:
         }
         frame = frame.Define(
             "event_weight",
-            f"weight * WeightEventsbTag * WeightEventsPU * bench::stop4body::Luminosity(RunNumber) * {NORMALISATION}",
+            "double(weight) * WeightEventsbTag * WeightEventsPU"
+            f" * bench::stop4body::Luminosity(RunNumber) * {NORMALISATION}",
         ).Define("one", "1.0")
         tallies[f"weights of {tree} that are no number"] = frame.Filter("!std::isfinite(event_weight)").Count()
         for name in weights:

@@ -15,7 +15,7 @@ from pathlib import Path
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from ..errors import BenchError
+from ..errors import BenchError, Exit
 
 FOLDER = Path(__file__).parent / "cuts"
 DEFAULT = "139ifb"
@@ -88,19 +88,19 @@ def read_cuts(name: str) -> Cuts:
     path = Path(name) if name.endswith((".yaml", ".yml")) else FOLDER / f"{name}.yaml"
     if not path.is_file():
         sets = ", ".join(sorted(each.stem for each in FOLDER.glob("*.yaml")))
-        raise BenchError(f"--cuts {name}", "there is no such file or set of cuts", f"Sets: {sets}.")
+        raise BenchError(f"--cuts {name}", "there is no such file or set of cuts", f"Sets: {sets}.", Exit.CANNOT_TELL)
     try:
         return Cuts.model_validate({**yaml.safe_load(path.read_text()), "file": path.name})
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         place = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else str(path)
-        raise BenchError(place, f"no YAML: {error.problem}", NEXT_STEP) from error
+        raise BenchError(place, f"no YAML: {error.problem}", NEXT_STEP, Exit.CANNOT_TELL) from error
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(each) for each in first["loc"])
-        raise BenchError(f"{path}: {place}", first["msg"], NEXT_STEP) from error
+        raise BenchError(f"{path}: {place}", first["msg"], NEXT_STEP, Exit.CANNOT_TELL) from error
     except (TypeError, UnicodeDecodeError) as error:
-        raise BenchError(str(path), "it is no set of cuts", NEXT_STEP) from error
+        raise BenchError(str(path), "it is no set of cuts", NEXT_STEP, Exit.CANNOT_TELL) from error
 
 
 @cache
@@ -113,13 +113,16 @@ def _check(place: str, cut: str, known: set[str]) -> None:
     try:
         tree = ast.parse(cut.replace("&&", " and ").replace("||", " or ").strip(), mode="eval")
     except SyntaxError as error:
-        raise BenchError(place, f"it cannot be read: {error.msg}", NEXT_STEP) from error
+        raise BenchError(place, f"it cannot be read: {error.msg}", NEXT_STEP, Exit.CANNOT_TELL) from error
     for node in ast.walk(tree):
         if not isinstance(node, ALLOWED):
             raise BenchError(
-                place, f"{type(node).__name__} is not for cuts", "Compare columns and numbers, joined by && and ||."
+                place,
+                f"{type(node).__name__} is not for cuts",
+                "Compare columns and numbers, joined by && and ||.",
+                Exit.CANNOT_TELL,
             )
         if isinstance(node, ast.Name) and node.id not in known:
             near = difflib.get_close_matches(node.id, known, n=3)
             hint = f" (nearest: {', '.join(near)})" if near else ""
-            raise BenchError(place, f"the input has no column {node.id}{hint}", NEXT_STEP)
+            raise BenchError(place, f"the input has no column {node.id}{hint}", NEXT_STEP, Exit.CANNOT_TELL)

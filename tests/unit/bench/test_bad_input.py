@@ -145,22 +145,39 @@ def test_weights_that_are_no_number_are_counted_and_their_column_is_named(tmp_pa
     refuse_not_finite(with_weights((0.0, 1.0, 0.0)), [path], ["Wt"])
 
 
-@pytest.fixture
-def corrupt(repacked: Repacked, tmp_path: Path) -> Path:
-    """One basket of a column that is read has some of its bytes flipped."""
-    path = tmp_path / "corrupt.root"
-    shutil.copyfile(repacked.path, path)
-    root = load()
-    file = root.TFile.Open(str(path))
+def flipped(source: Path, copy: Path, basket: int) -> Path:
+    """A copy in which 40 bytes in the middle of a basket of a column that is read are flipped."""
+    shutil.copyfile(source, copy)
+    copy.chmod(0o644)
+    file = load().TFile.Open(str(copy))
     branch = file.Get(ZEE.tree).GetBranch("ReconstructedParticles.charge")
-    begin, size = int(branch.GetBasketSeek(3)), int(branch.GetBasketBytes()[3])
+    middle = int(branch.GetBasketSeek(basket)) + int(branch.GetBasketBytes()[basket]) // 2
     file.Close()
-    data = bytearray(path.read_bytes())
-    # Behind the basket's key: the header of the compressed block, which has the sizes and a checksum in it.
-    for i in range(begin + size // 2, begin + size // 2 + 40):
-        data[i] ^= 0xFF
-    path.write_bytes(data)
-    return path
+    data = bytearray(copy.read_bytes())
+    data[middle : middle + 40] = bytes(each ^ 0xFF for each in data[middle : middle + 40])
+    copy.write_bytes(data)
+    return copy
+
+
+@pytest.fixture
+def corrupt(real_file: Path, tmp_path: Path) -> Path:
+    return flipped(real_file, tmp_path / "corrupt.root", 1)
+
+
+def test_a_crash_on_nonsense_is_an_error(repacked: Repacked, tmp_path: Path, repo: Path) -> None:
+    """ZSTD blocks have no checksum: here their nonsense is the size of an array, and ROOT crashes."""
+    path = flipped(repacked.path, tmp_path / "nonsense.root", 3)
+    ran = subprocess.run(
+        [sys.executable, "-m", "bench", "run", "fcc-zee", "--input", str(path), "--out", str(tmp_path / "out")],
+        cwd=repo,
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
+    assert ran.returncode == 2, ran.stdout + ran.stderr
+    assert f"{path}: the input cannot be read" in ran.stderr
+    assert len(ran.stderr.splitlines()) < 10, ran.stderr
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("engine", ["serial", "threads", "dask-local"])
