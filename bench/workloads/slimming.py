@@ -84,6 +84,8 @@ class AtlasSlimming(TaskWorkload):
     title: str = "ATLAS DAOD_PHYSLITE → slimmed ntuple (variations unverified)"
     tree: str = "CollectionTree"
     mass_histogram: str = "met_nominal"
+    # Most of the 1,500 branches are of classes without a dictionary, which cannot be copied; clusters are small anyway.
+    repackable: bool = False
     # Compiled when it is first asked for.
     shipped: list[Library] = field(default_factory=list[Library], compare=False, repr=False)
 

@@ -131,6 +131,8 @@ class TaskWorkload(Protocol):
     tree: str
     # Name of the histogram whose mean and width sum up the result; "" for none.
     mass_histogram: str = ""
+    # Whether the input may be rewritten in small clusters before it is read (`bench data repack`).
+    repackable: bool = True
 
     def tasks(self, job: Job, slots: int) -> Sequence[Any]:
         """The tasks for a job, picklable; mostly `chunks(job, slots)`.

@@ -231,7 +231,9 @@ def test_one_event_dropped_is_invalid(
     workload: AtlasSlimming, physlite: Path, two_workers: Dask, terminal: Terminal
 ) -> None:
     short = OneTooFew(client=os.getpid(), shipped=workload.shipped)
-    result = run_here(short, [physlite], two_workers, 1, 1, terminal, entries_per_cluster=None)
+    result = run_here(short, [physlite], two_workers, 1, 1, terminal)
+    assert not result.input.repacked
+    assert result.measurement.clusters == ENTRIES // CLUSTER
     assert result.physics is Physics.UNEQUAL
     assert not result.valid
 
