@@ -14,6 +14,7 @@ from rich.table import Table
 
 from .datasets.catalogue import CATALOGUE
 from .datasets.describe import FileDescription, describe
+from .datasets.files import sha256
 from .datasets.inspect import layout
 from .datasets.locate import Source, download, find, locate, own_input
 from .datasets.remote import Staging, on_this_machine
@@ -93,6 +94,13 @@ def run_workload(options: RunOptions, terminal: Terminal) -> Exit:
             Exit.CANNOT_TELL,
         )
     if options.engine == "dask-kubernetes":
+        if options.output:
+            raise BenchError(
+                f"--output {options.output} with --engine dask-kubernetes",
+                "the workers' pods share no volume that could be seen from here",
+                "Leave --output out: parts are then written, checked and deleted where they are.",
+                Exit.CANNOT_TELL,
+            )
         result = run_on_site(workload, options, terminal)
     else:
         result = run_here(
@@ -123,7 +131,16 @@ def run_on_site(workload: Workload | TaskWorkload, options: RunOptions, terminal
     )
     here = [on_this_machine(path, "--engine dask-kubernetes") for path in prepared.job.paths]
     files = dict(zip(here, prepared.read_sha256, strict=True))
-    request = Request(workload.name, files, options.repeats, options.replicas, options.workers, options.infn)
+    attached = workload.attachments() if isinstance(workload, TaskWorkload) else ()
+    request = Request(
+        workload.name,
+        files,
+        options.repeats,
+        options.replicas,
+        options.workers,
+        options.infn,
+        {path: sha256(path) for path in attached},
+    )
     measurement = run_in_cluster(request, facility, kube, terminal, phases)
     return judge(
         prepared,

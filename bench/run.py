@@ -113,7 +113,8 @@ def prepare(
     if in_place:
         terminal.say("read where it lies, in the clusters that it has")
     # Files of many trees come from generators and n-tuple makers that write small clusters themselves.
-    repacked = bool(sources) and not job.others and not in_place and entries_per_cluster is not None
+    kept_as_is = isinstance(workload, TaskWorkload) and not workload.repackable
+    repacked = bool(sources) and not job.others and not in_place and not kept_as_is and entries_per_cluster is not None
     if repacked and entries_per_cluster is not None:
         with phases.phase("repack"), terminal.step(f"input in clusters of {entries_per_cluster} entries"):
             copies = [

@@ -20,7 +20,8 @@ from bench.datasets import generate_physlite
 from bench.datasets.files import sha256
 from bench.datasets.generate import generate
 from bench.datasets.inspect import layout
-from bench.engines.dask import Dask
+from bench.engines import incluster
+from bench.engines.dask import Dask, scheduler
 from bench.engines.local import Serial
 from bench.engines.model import Job
 from bench.engines.tasks import MANIFEST, Manifest
@@ -166,7 +167,9 @@ def test_distributed_writes_what_serial_writes(
     assert measured.disturbances == ()
     assert measured.n_partitions == 6
     rows = {
-        name: sorted(row["event_number"] for path in parts(tmp_path / name) for row in read(path, TREE))
+        name: sorted(
+            load().RDataFrame(TREE, [*map(str, parts(tmp_path / name))]).AsNumpy(["event_number"])["event_number"]
+        )
         for name in ("serial", "dask-local")
     }
     assert rows["serial"] == rows["dask-local"]
@@ -230,7 +233,9 @@ def test_one_event_dropped_is_invalid(
     workload: AtlasSlimming, physlite: Path, two_workers: Dask, terminal: Terminal
 ) -> None:
     short = OneTooFew(client=os.getpid(), shipped=workload.shipped)
-    result = run_here(short, [physlite], two_workers, 1, 1, terminal, entries_per_cluster=None)
+    result = run_here(short, [physlite], two_workers, 1, 1, terminal)
+    assert not result.input.repacked
+    assert result.measurement.clusters == ENTRIES // CLUSTER
     assert result.physics is Physics.UNEQUAL
     assert not result.valid
 
@@ -323,6 +328,40 @@ def test_a_worker_without_a_compiler_gets_the_library(
     assert sha256(received.path()) == workload.library().sha256
 
 
+def test_a_job_in_the_cluster_gets_the_library_with_its_input(
+    workload: AtlasSlimming, physlite: Path, tmp_path: Path, two_workers: Dask, terminal: Terminal,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """The image has no compiler. Workers that run here stand in for the cluster's."""
+    (attachment,) = workload.attachments()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "empty"))
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    monkeypatch.setattr(incluster, "kube_cluster", lambda _: scheduler(two_workers.client.scheduler.address))
+
+    def staged(path: Path, digest: str) -> tuple[incluster.JobFile, ...]:
+        return (incluster.JobFile(path=str(path), sha256=digest),)
+
+    def spec(digest: str) -> incluster.JobSpec:
+        return incluster.JobSpec(
+            name="test", namespace="bench", image="", workload=workload.name, dataset_folder="", repeats=1, replicas=1,
+            workers=2, infn=False, nodes=(), mark="", files=staged(physlite, sha256(physlite)),
+            attachments=staged(attachment, digest),
+        )  # fmt: skip
+
+    measurement = incluster.run_job(spec(sha256(attachment)), terminal).measurement
+    assert measurement is not None
+    assert {each.verdict for each in measurement.comparisons} == {Physics.EQUAL}
+    failure = incluster.run_job(spec("0" * 64), terminal).failure
+    assert failure is not None
+    assert "its sha256 is" in failure.why
+
+
+def test_an_output_that_nobody_could_see_is_refused() -> None:
+    ended = CliRunner().invoke(app, ["run", "atlas-slimming", "--engine", "dask-kubernetes", "--output", "/x"])
+    assert isinstance(ended.exception, BenchError)
+    assert "share no volume" in ended.exception.why
+
+
 def test_a_library_with_other_bytes_is_not_loaded(workload: AtlasSlimming) -> None:
     good = workload.library()
     assert all(source.is_file() for source in SOURCES)
@@ -341,15 +380,8 @@ def test_a_real_file_of_atlas_open_data(workload: AtlasSlimming, tmp_path: Path,
     assert reference.outcome.entries == layout(found[0], TREE).entries
 
 
-@pytest.mark.parametrize(
-    ("arguments", "words"),
-    [
-        (["--engine", "dask-local", "--mode", "infn"], "this workload is a list of tasks"),
-        ([], "no file is named"),
-    ],
-)
-def test_wrong_usage_is_told_before_any_work(arguments: list[str], words: str) -> None:
-    ended = CliRunner().invoke(app, ["run", "atlas-slimming", *arguments])
+def test_the_mode_of_the_notebooks_is_refused_before_any_work() -> None:
+    ended = CliRunner().invoke(app, ["run", "atlas-slimming", "--engine", "dask-local", "--mode", "infn"])
     assert isinstance(ended.exception, BenchError)
-    assert words in str(ended.exception)
+    assert "this workload is a list of tasks" in str(ended.exception)
     assert ended.exception.status == 2
