@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
@@ -12,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from .errors import BenchError, Crashed
+from .errors import BenchError, Crashed, Exit
 from .terminal import Terminal
 
 app = typer.Typer(
@@ -25,6 +26,7 @@ data = typer.Typer(help="Inputs: list, fetch, describe, cut into small clusters.
 app.add_typer(data, name="data")
 
 DEFAULT_SITE = "lab"
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class EngineName(StrEnum):
@@ -193,3 +195,9 @@ def main() -> None:
             sys.stderr.flush()
             os._exit(error.status)
         sys.exit(error.status)
+    except OSError as error:
+        if error.errno not in NO_ROOM:
+            raise
+        what = f"bench: {error.filename or 'the result'} cannot be written"
+        print(f"{what}\n  why: {error.strerror}\n  next: Make room on that disk, or write elsewhere.", file=sys.stderr)
+        sys.exit(Exit.CANNOT_TELL)

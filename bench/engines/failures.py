@@ -13,6 +13,8 @@ from ..workloads.root_errors import RootError, collector, most_telling, reason, 
 
 NEXT_INPUT = "See whether the file is whole (bench data describe FILE) and get it anew."
 CRASHES = ("SegmentationViolation", "BusError", "IllegalInstruction", "AbortSignal")
+# Whose exceptions mean that a file is broken: uproot's own, and those of what decompresses for it.
+READERS = ("uproot", "zlib", "lzma", "_lzma", "cramjam")
 PLUGIN = "bench-root-errors"
 
 
@@ -23,6 +25,8 @@ def failed(who: str, error: BaseException) -> BenchError:
     if type(error).__name__ in CRASHES:
         why = "ROOT has crashed on what it read, or the workload's own code has"
         return Crashed(f"{who}: the input cannot be read", why, NEXT_INPUT, Exit.CANNOT_TELL)
+    if type(error).__module__.partition(".")[0] in READERS:
+        return unreadable(who, reason(error))
     return BenchError(who, reason(error), "See the lines above, and run it on --engine serial to compare.")
 
 
@@ -61,7 +65,7 @@ def told(who: str) -> Generator[None]:
     try:
         with watched(), crashes_as_exceptions():
             yield
-    except BenchError:
+    except (BenchError, LookupError):
         raise
     except Exception as error:
         raise failed(who, error) from error
