@@ -192,6 +192,7 @@ def main() -> None:
         print(f"bench: {error.what}\n  why: {error.why}\n  next: {error.next_step}", file=sys.stderr)
         if isinstance(error, Crashed):
             # What crashed may hold locks that the end of the process waits for.
+            sys.stdout.flush()
             sys.stderr.flush()
             os._exit(error.status)
         sys.exit(error.status)
