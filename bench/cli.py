@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from .errors import BenchError, Crashed, Exit
+from .errors import BenchError, Exit, Unreadable
 from .terminal import Terminal
 
 app = typer.Typer(
@@ -190,8 +190,7 @@ def main() -> None:
         app()
     except BenchError as error:
         print(f"bench: {error.what}\n  why: {error.why}\n  next: {error.next_step}", file=sys.stderr)
-        if isinstance(error, Crashed):
-            # What crashed may hold locks that the end of the process waits for.
+        if isinstance(error, Unreadable):
             sys.stdout.flush()
             sys.stderr.flush()
             os._exit(error.status)

@@ -110,6 +110,24 @@ def test_a_server_that_goes_away_during_a_run(repacked: Repacked, two_workers: D
     assert "TNetXNGFile" in caught.value.why
 
 
+def test_the_command_ends_when_its_server_does(repacked: Repacked, tmp_path: Path, repo: Path) -> None:
+    install()
+    with running() as leaving:
+        arguments = ["--input", leaving.add(repacked.path), "--staging", "remote", "--replicas", "300"]
+        command = [sys.executable, "-u", "-m", "bench", "run", "fcc-zee", *arguments, "--out", str(tmp_path / "out")]
+        with subprocess.Popen(
+            command, cwd=repo, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        ) as run:  # fmt: skip
+            assert run.stdout is not None
+            assert any(line.startswith("serial, first pass") for line in run.stdout)
+            leaving.stop()
+            _, said = run.communicate(timeout=200)
+    assert run.returncode == 2, said
+    assert "the input cannot be read" in said
+    assert "Traceback" not in said
+    assert not (tmp_path / "out").exists()
+
+
 def test_what_a_server_refuses_is_an_error(server: Server, terminal: Terminal) -> None:
     for url, words in (
         (f"{server.url}/nothing.root", "no such file"),
