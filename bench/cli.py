@@ -60,7 +60,12 @@ Out = Annotated[Path | None, typer.Option(help="Folder for the results [default:
 
 @app.command()
 def run(
-    workload: Annotated[str, typer.Argument(help="Which analysis: fcc-zee, atlas-slimming.")],
+    workload: Annotated[
+        str,
+        typer.Argument(
+            help="Which analysis: fcc-zee, atlas-stop4body, atlas-slimming, cms-tprime-skim, cms-tprime, ml-scan."
+        ),
+    ],
     input: Annotated[
         list[str] | None,
         typer.Option(help="Input: a path, file:// or root:// address; may be repeated [default: the real file]."),
@@ -121,6 +126,17 @@ def show(folders: Annotated[list[Path], typer.Argument(help="Folders of results,
     from .commands import show_results
 
     show_results(folders, Terminal())
+
+
+@app.command("train-tagger")
+def train_tagger_command(
+    out: Annotated[Path, typer.Option(help="Folder for the networks.")],
+    seed: Annotated[int, typer.Option(min=0, help="Seed of events and weights.")] = 4,
+) -> None:
+    """Train the top tagger of cms-tprime-skim again; the default seed gives the weights that are shipped."""
+    from .training import train_tagger
+
+    train_tagger(out, seed, Terminal())
 
 
 @app.command("in-cluster", hidden=True)

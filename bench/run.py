@@ -9,10 +9,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 
-from .datasets.catalogue import CATALOGUE
+from .datasets.default import default_inputs
 from .datasets.finite import refuse_not_finite
 from .datasets.inspect import refuse_empty
-from .datasets.locate import Source, locate, own_input
+from .datasets.locate import Source, own_input
 from .datasets.remote import RemoteFile, Staging, on_this_machine
 from .datasets.repack import DEFAULT_ENTRIES_PER_CLUSTER, repack
 from .engines.local import Serial, Threads
@@ -85,18 +85,11 @@ def prepare(
         A file is missing, broken, or has not the columns that the workload needs.
     """
     sources: tuple[Source, ...] = ()
-    if workload.tree and not inputs and workload.name not in CATALOGUE:
-        raise BenchError(
-            f"bench run {workload.name}",
-            "no file is named, and none of this kind is known by an address",
-            "Name one with --input.",
-            Exit.CANNOT_TELL,
-        )
     # A scan makes its own input: there is nothing to find, and nothing to cut into clusters.
     if workload.tree:
         with phases.phase("locate"):
             named = tuple(own_input(each, staging, terminal) for each in inputs)
-            sources = named or (locate(CATALOGUE[workload.name], terminal),)
+            sources = named or default_inputs(workload.name, terminal)
     for source in sources:
         terminal.say(f"input {source.path} ({source.origin}), {source.checksum}")
     originals = tuple(source.path for source in sources)

@@ -11,7 +11,8 @@ class Dataset:
     """A public file.
 
     `expected_cutflow` holds the events after each step of the workload of the same name, found once with this file
-    and checked by an independent loop; a run on the file that finds others is wrong.
+    and checked by an independent loop; a run on the file that finds others is wrong. `url` is "" where no public
+    address is known.
     """
 
     name: str
@@ -39,6 +40,17 @@ CATALOGUE: dict[str, Dataset] = {
             tree="events",
             entries=5000,
             expected_cutflow={"all": 5000, "two_electrons": 2918, "pt": 2820, "pair": 2820, "mass": 2783},
+        ),
+        Dataset(
+            name="cms-tprime-skim",
+            title="CMS simulation, tt̄, NanoAOD v12",
+            file_name="nano_tt_v12.root",
+            url="",
+            size_bytes=980_772,
+            sha256="bc9afdac1e5e1bf820f79e4f8d4942c893ed2accfcb2e49bb63b69727b59af3b",
+            tree="Events",
+            entries=200,
+            expected_cutflow={"all": 200, "vertex": 200, "filters": 200, "trigger": 200, "met": 175, "jets": 175},
         ),
     )
 }

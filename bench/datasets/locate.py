@@ -108,6 +108,12 @@ def download(dataset: Dataset, terminal: Terminal, opener: Opener = stream) -> S
     BenchError
         It cannot be had, or what came has another checksum. Nothing is left under the final name.
     """
+    if not dataset.url:
+        raise BenchError(
+            f"{dataset.file_name} is not on this machine",
+            "no public address of it is known",
+            "Put the file into a folder and name it in BENCH_DATA; other files are read with --input.",
+        ) from FileNotFoundError(dataset.file_name)
     final = data_cache() / dataset.file_name
     digest, received, announced = hashlib.sha256(), 0, 0
     try:

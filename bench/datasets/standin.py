@@ -10,6 +10,7 @@ from .fresh import in_fresh_process
 
 # Part of the file's name: to be raised when other events would be generated.
 FORMAT = 1
+NANO_SEED = 1
 
 
 def make_stand_in(folder: Path, name: str, entries: int) -> Path:
@@ -20,7 +21,7 @@ def make_stand_in(folder: Path, name: str, entries: int) -> Path:
     folder : Path
         Where the file is kept.
     name : str
-        Name of the dataset that it stands in for; only `fcc-zee` can be generated.
+        Name of the dataset that it stands in for: `fcc-zee` or `cms-tprime-skim`.
     entries : int
         Number of events.
 
@@ -29,17 +30,20 @@ def make_stand_in(folder: Path, name: str, entries: int) -> Path:
     Path
         The file, in one cluster of entries like the real one.
     """
-    if name != "fcc-zee":
+    if name not in ("fcc-zee", "cms-tprime-skim"):
         raise LookupError(f"there is no generator for {name}")
     final = folder / f"{name}-{entries}-v{FORMAT}.root"
     if not final.is_file():
         with replacing(final, suffix=".root") as temporary:
-            in_fresh_process("stand-in", temporary, final.name, entries)
+            if name == "fcc-zee":
+                in_fresh_process("stand-in", temporary, final.name, entries)
+            else:
+                in_fresh_process("nano", temporary, final.name, entries, NANO_SEED, entries)
     return final
 
 
-def write_stand_in(target: Path, name: str, entries: int) -> None:
-    """Generate the events; `name` is what the file calls itself. To be run in a fresh process."""
+def write_stand_in(target: Path, name: str, entries: int, seed: int = 0) -> None:
+    """Generate the events of fcc-zee; `name` is what the file calls itself. To be run in a fresh process."""
     root = load()
     root.gInterpreter.Declare((Path(__file__).parent / "cxx" / "standin.hpp").read_text())
-    root.bench.standin.WriteFccZee(f"{target}?reproducible={name}", entries)
+    root.bench.standin.WriteFccZee(f"{target}?reproducible={name}", entries, seed)

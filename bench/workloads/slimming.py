@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..datasets.files import replacing, sha256
-from ..errors import BenchError
+from ..errors import BenchError, Exit
 from .compiled import Library, library
 from .model import CutStep, HistogramSpec, Outcome
 from .slimming_variations import CUTS, KEPT, NOMINAL, READ, UNVERIFIED, VARIATIONS, Shift
@@ -123,6 +123,7 @@ class AtlasSlimming(TaskWorkload):
                 f"{chunk.file}, entries {chunk.first} to {chunk.last}, written to {final}",
                 str(error),
                 "See that the input can be read and that the output's disk is not full.",
+                Exit.CANNOT_TELL,
             ) from error
         return Partial(answer.entries, answer.cutflow, answer.tallies, answer.histograms, (part,))
 
