@@ -85,6 +85,9 @@ def run(
     staging: Annotated[
         StagingName, typer.Option(help="Inputs at root://…: copied to the cache, or read where they lie.")
     ] = StagingName.PULL,
+    cuts: Annotated[
+        str | None, typer.Option(help="atlas-stop4body: 139ifb, 36ifb or a YAML file of cuts [default: 139ifb].")
+    ] = None,
     site: Site = DEFAULT_SITE,
     out: Out = None,
     output: Annotated[
@@ -105,6 +108,7 @@ def run(
         scheduler=scheduler,
         entries_per_cluster=entries_per_cluster if repack else None,
         staging=str(staging),
+        cuts=cuts,
         site=site,
         out=out,
         output=output,
@@ -179,6 +183,21 @@ def data_describe(
     from .commands import describe_data
 
     describe_data(inputs, tree, slots, json, all_branches, Terminal())
+
+
+@data.command("generate")
+def data_generate(
+    dataset: Annotated[str, typer.Argument(help="fcc-zee, atlas-stop4body, atlas-slimming or cms-tprime-skim.")],
+    folder: Annotated[Path, typer.Option(help="Where a folder with the files is made.")] = Path(),
+    events: Annotated[int | None, typer.Option(min=1, help="How many [default: as many as the real files].")] = None,
+    gigabytes: Annotated[float | None, typer.Option(min=1e-6, help="How much, instead (10⁹ bytes).")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same bytes.")] = 1,
+    processes: Annotated[int | None, typer.Option(min=1, help="Files written at a time [default: cores].")] = None,
+) -> None:
+    """Generate files with the columns of real ones, for where these cannot be had: no real physics."""
+    from .generating import generate_data
+
+    generate_data(dataset, folder, events, gigabytes, seed, processes, Terminal())
 
 
 @data.command("repack")

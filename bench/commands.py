@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -31,14 +31,16 @@ from .facility.site import kubeconfig_path, load_facility
 from .measure.phases import Phases
 from .report.description import description_tables
 from .report.model import RunResult
-from .report.tables import physics_table, time_table
+from .report.tables import physics_table, time_table, yields_table
 from .report.validation import ValidateResult, remarks, validation_table
 from .report.write import run_folder, write_json
 from .run import TUNED, exit_status, judge, prepare, run_here
 from .terminal import STAND_IN, Terminal
 from .validate import exit_status as validate_status
 from .validate import observers, validate
-from .workloads import WORKLOADS, TaskWorkload, Workload
+from .workloads import WORKLOADS, Stop4Body, TaskWorkload, Workload
+from .workloads.stop4body_cuts import read_cuts
+from .workloads.stop4body_yields import region_yields
 
 RUN_FILE = "run.json"
 VALIDATE_FILE = "validate.json"
@@ -58,6 +60,7 @@ class RunOptions:
     scheduler: str | None
     entries_per_cluster: int | None
     staging: str
+    cuts: str | None
     site: str
     out: Path | None
     output: Path | None
@@ -71,6 +74,8 @@ class RunOptions:
 def run_workload(options: RunOptions, terminal: Terminal) -> Exit:
     """Run, write, and say what came out."""
     workload = known_workload(options.workload)
+    if options.cuts is not None:
+        workload = with_cuts(workload, options.cuts, options.engine)
     if options.infn and not options.engine.startswith("dask"):
         raise BenchError(
             f"--mode infn with --engine {options.engine}",
@@ -139,6 +144,23 @@ def known_workload(name: str) -> Workload | TaskWorkload:
     return WORKLOADS[name]
 
 
+def with_cuts(workload: Workload | TaskWorkload, cuts: str, engine: str) -> Workload:
+    """The workload with another set of cuts."""
+    if not isinstance(workload, Stop4Body):
+        raise BenchError(
+            f"--cuts {cuts} for {workload.name}", "only atlas-stop4body reads its cuts from a file", "Leave it out.",
+            Exit.CANNOT_TELL,
+        )  # fmt: skip
+    if engine == "dask-kubernetes":
+        raise BenchError(
+            f"--cuts {cuts} with --engine {engine}",
+            "the Job in the cluster knows the default set only",
+            "Leave it out, or choose another engine.",
+            Exit.CANNOT_TELL,
+        )
+    return replace(workload, cuts=read_cuts(cuts))
+
+
 def make_engine(options: RunOptions) -> Engine:
     """The engine for the options, not yet started."""
     kind = InfnDask if options.infn else Dask
@@ -174,6 +196,8 @@ def show_run(result: RunResult, workload: Workload | TaskWorkload, terminal: Ter
     """Show the result of a run."""
     terminal.mark = STAND_IN if result.input.stand_in else terminal.mark
     terminal.show(physics_table(result, workload.mass_histogram))
+    if isinstance(workload, Stop4Body):
+        terminal.show(yields_table(region_yields(result.yields), workload.cuts.provenance))
     terminal.show(time_table(result))
     for comparison in result.measurement.comparisons:
         for difference in comparison.differences[:10]:

@@ -200,9 +200,12 @@ def sized(job: Job, slots: int, replicas: int | None, phases: Phases) -> tuple[J
         with phases.phase("serial"):
             return job, local_pass(job)
     with phases.phase("calibrate"):
-        trial = local_pass(replace(job, replicas=CALIBRATION_REPLICAS))
+        # An input that takes long already is not read eight times to learn that.
+        trial, tried = local_pass(replace(job, replicas=1)), 1
+        if trial.loop_s < MIN_SERIAL_S / CALIBRATION_REPLICAS:
+            trial, tried = local_pass(replace(job, replicas=CALIBRATION_REPLICAS)), CALIBRATION_REPLICAS
         for_slots = math.ceil(MIN_CLUSTERS_PER_SLOT * slots / job.clusters)
-        wanted = math.ceil(AIM_SERIAL_S / trial.loop_s * CALIBRATION_REPLICAS)
+        wanted = math.ceil(AIM_SERIAL_S / trial.loop_s * tried)
     while True:
         job = replace(job, replicas=min(MAX_REPLICAS, max(wanted, for_slots)))
         with phases.phase("serial"):

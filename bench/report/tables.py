@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rich.table import Table
 
 from ..measure.equality import Physics
+from ..workloads.stop4body_yields import RegionYield
 from .model import Passes, RunResult
 
 
@@ -26,6 +29,28 @@ def physics_table(result: RunResult, mass_histogram: str) -> Table:
             f"{once.title} from {once.edges[0]:g} to {once.edges[-1]:g} {once.unit}: {words}",
             f"{getattr(once, attribute):.4f}",
             f"{getattr(many, attribute):.4f}",
+        )
+    return table
+
+
+def yields_table(regions: Sequence[RegionYield], provenance: str) -> Table:
+    """Yield of each region with its uncertainties, and the variations that move it most."""
+    table = Table(title=f"yields of the input as it is (cuts: {provenance})", title_justify="left")
+    for column in ("region", "events", "yield", "statistical", "systematic", "largest variations"):
+        table.add_column(column, justify="left" if column in ("region", "largest variations") else "right")
+    for each in regions:
+        moved = [(shift, shift.up - each.events, shift.down - each.events) for shift in each.shifts]
+        moved.sort(key=lambda one: -max(abs(one[1]), abs(one[2])))
+        words = ", ".join(
+            f"{shift.name} {up:+.2g}/{down:+.2g}{' (mirrored)' * shift.mirrored}" for shift, up, down in moved[:3]
+        )
+        table.add_row(
+            each.region,
+            f"{each.raw:,}",
+            f"{each.events:.4g}",
+            f"± {each.statistical:.2g}",
+            f"+{each.up:.2g} -{each.down:.2g}",
+            words,
         )
     return table
 
