@@ -31,6 +31,15 @@ from bench.terminal import Terminal
 pytestmark = [pytest.mark.skipif(bool(why_absent()), reason=why_absent()), pytest.mark.timeout(300)]
 
 
+COPY = """
+import sys
+from pathlib import Path
+from bench.datasets.remote import pull
+from bench.terminal import Terminal
+pull(sys.argv[1], Path(sys.argv[2]), Terminal())
+"""
+
+
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
     install()
@@ -143,25 +152,32 @@ def test_behind_gsi_a_proxy_certificate_is_needed(real_file: Path, tmp_path: Pat
         url = closed.add(real_file)
         valid = closed.authority.proxy(tmp_path / "valid")
         expired = closed.authority.proxy(tmp_path / "expired", timedelta(minutes=-1))
+        describing = ["-m", "bench", "data", "describe", url, "--tree", ZEE.tree]
         ended = {}
-        for proxy in (valid, expired, tmp_path / "none"):
-            # Certificates are read once in the life of a process.
-            ended[proxy.name] = subprocess.run(
-                [sys.executable, "-m", "bench", "data", "describe", url, "--tree", ZEE.tree],
+        for proxy, arguments in (
+            (valid, describing),
+            (valid, ["-c", COPY, url, str(tmp_path / "copies")]),
+            (expired, describing),
+            (tmp_path / "none", describing),
+        ):
+            certificates = str(closed.authority.certificates)
+            # In a process each: certificates are read once in the life of a process.
+            ended[proxy.name, arguments[0]] = subprocess.run(
+                [sys.executable, *arguments],
                 cwd=repo,
-                env={
-                    **os.environ,
-                    "X509_USER_PROXY": str(proxy),
-                    "X509_CERT_DIR": str(closed.authority.certificates),
-                },
+                env={**os.environ, "X509_USER_PROXY": str(proxy), "X509_CERT_DIR": certificates},
                 capture_output=True,
                 text=True,
                 timeout=120,
             )
-    assert ended["valid"].returncode == 0, ended["valid"].stderr
-    assert "5,000" in ended["valid"].stdout
+    for way in ("-m", "-c"):
+        assert ended["valid", way].returncode == 0, ended["valid", way].stderr
+    assert "5,000" in ended["valid", "-m"].stdout
+    (copy,) = (tmp_path / "copies").rglob("*.root")
+    assert copy.read_bytes() == real_file.read_bytes()
     for name in ("expired", "none"):
-        assert ended[name].returncode == 2, ended[name].stdout
-        assert "Auth failed" in ended[name].stderr
-        assert "X509_USER_PROXY" in ended[name].stderr
-        assert "Traceback" not in ended[name].stderr
+        refused = ended[name, "-m"]
+        assert refused.returncode == 2, refused.stdout
+        assert "Auth failed" in refused.stderr
+        assert "X509_USER_PROXY" in refused.stderr
+        assert "Traceback" not in refused.stderr
