@@ -92,11 +92,12 @@ def on_the_machine(lab: Lab) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def second(repo: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    lab = Lab(repo, tmp_path_factory.mktemp("state"))
-    yield lab
-    lab("down", "--purge")
-    shutil.rmtree(lab.clouds.parent, ignore_errors=True)
+def second(lab: dict[str, str], repo: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """A second lab; the first one is up, so Docker Engine stays when this one goes."""
+    beside = Lab(repo, tmp_path_factory.mktemp("state"))
+    yield beside
+    beside("down", "--purge")
+    shutil.rmtree(beside.clouds.parent, ignore_errors=True)
 
 
 @pytest.fixture
