@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
@@ -12,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from .errors import BenchError, Crashed
+from .errors import BenchError, Exit, Unreadable
 from .terminal import Terminal
 
 app = typer.Typer(
@@ -25,6 +26,7 @@ data = typer.Typer(help="Inputs: list, fetch, describe, cut into small clusters.
 app.add_typer(data, name="data")
 
 DEFAULT_SITE = "lab"
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class EngineName(StrEnum):
@@ -223,8 +225,14 @@ def main() -> None:
         app()
     except BenchError as error:
         print(f"bench: {error.what}\n  why: {error.why}\n  next: {error.next_step}", file=sys.stderr)
-        if isinstance(error, Crashed):
-            # What crashed may hold locks that the end of the process waits for.
+        if isinstance(error, Unreadable):
+            sys.stdout.flush()
             sys.stderr.flush()
             os._exit(error.status)
         sys.exit(error.status)
+    except OSError as error:
+        if error.errno not in NO_ROOM:
+            raise
+        what = f"bench: {error.filename or 'the result'} cannot be written"
+        print(f"{what}\n  why: {error.strerror}\n  next: Make room on that disk, or write elsewhere.", file=sys.stderr)
+        sys.exit(Exit.CANNOT_TELL)

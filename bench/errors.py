@@ -41,5 +41,9 @@ class BenchError(Exception):
         return type(self), (self.what, self.why, self.next_step, self.status)
 
 
-class Crashed(BenchError):
-    """C++ code has crashed in this process, which can say so and no more: it may not even end by itself."""
+class Unreadable(BenchError):
+    """An input broke while C++ code was reading it.
+
+    The process can say so and no more: what was broken off may hold locks or half-open files, on which the orderly end
+    of a process waits for ever or crashes.
+    """

@@ -17,7 +17,7 @@ from ..datasets.inspect import entries_per_partition
 from ..errors import BenchError, Exit
 from ..workloads import Booking, Outcome, TaskWorkload
 from ..workloads.root import load
-from .failures import keep_errors, told_by_workers
+from .failures import keep_errors, told, told_by_workers
 from .model import Job, Pass, TaskSpan, WorkerShare, graph_of, local_pass
 from .tasks import dask_task_pass, warm_up_workers
 from .versions import software_versions
@@ -141,7 +141,8 @@ class Dask:
 
     def book(self, job: Job, partitions: Mapping[str, int]) -> Booking:
         """Book the graphs of all trees, with a number of partitions for each."""
-        return Booking.joined(self.book_tree(job, tree, number) for tree, number in partitions.items())
+        with told(f"{job.workload.name} on {self.name}"):
+            return Booking.joined(self.book_tree(job, tree, number) for tree, number in partitions.items())
 
     def book_tree(self, job: Job, tree: str, partitions: int) -> Booking:
         """Book the graph of one tree; the C++ helpers go along with every task."""

@@ -7,12 +7,14 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any
 
-from ..errors import BenchError, Crashed, Exit
+from ..errors import BenchError, Exit, Unreadable
 from ..workloads.root import load
 from ..workloads.root_errors import RootError, collector, most_telling, reason, take, watched
 
 NEXT_INPUT = "See whether the file is whole (bench data describe FILE) and get it anew."
 CRASHES = ("SegmentationViolation", "BusError", "IllegalInstruction", "AbortSignal")
+# Whose exceptions mean that a file is broken: uproot's own, and those of what decompresses for it.
+READERS = ("uproot", "zlib", "lzma", "_lzma", "cramjam")
 PLUGIN = "bench-root-errors"
 
 
@@ -22,13 +24,15 @@ def failed(who: str, error: BaseException) -> BenchError:
         return unreadable(who, str(error))
     if type(error).__name__ in CRASHES:
         why = "ROOT has crashed on what it read, or the workload's own code has"
-        return Crashed(f"{who}: the input cannot be read", why, NEXT_INPUT, Exit.CANNOT_TELL)
+        return unreadable(who, why)
+    if type(error).__module__.partition(".")[0] in READERS:
+        return unreadable(who, reason(error))
     return BenchError(who, reason(error), "See the lines above, and run it on --engine serial to compare.")
 
 
-def unreadable(who: str, why: str) -> BenchError:
+def unreadable(who: str, why: str) -> Unreadable:
     """The error for an input that breaks while it is read."""
-    return BenchError(f"{who}: the input cannot be read", " ".join(why.split()), NEXT_INPUT, Exit.CANNOT_TELL)
+    return Unreadable(f"{who}: the input cannot be read", " ".join(why.split()), NEXT_INPUT, Exit.CANNOT_TELL)
 
 
 @contextmanager
@@ -61,7 +65,7 @@ def told(who: str) -> Generator[None]:
     try:
         with watched(), crashes_as_exceptions():
             yield
-    except BenchError:
+    except (BenchError, LookupError):
         raise
     except Exception as error:
         raise failed(who, error) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import math
 import os
 import shutil
@@ -14,6 +15,7 @@ from pathlib import Path
 import pytest
 from bench_inputs import WORKLOAD, ZEE, job_of
 
+from bench import cli
 from bench.datasets.finite import refuse_not_finite
 from bench.datasets.repack import Repacked
 from bench.engines.dask import Dask, local_cluster
@@ -24,7 +26,7 @@ from bench.measure.phases import Phases
 from bench.run import prepare
 from bench.terminal import Terminal
 from bench.workloads import Outcome
-from bench.workloads.columns import nearest
+from bench.workloads.columns import NO_NUMBER, nearest
 from bench.workloads.model import Histogram
 from bench.workloads.root import load
 
@@ -142,7 +144,10 @@ def test_weights_that_are_no_number_are_counted_and_their_column_is_named(tmp_pa
     assert str(path) in caught.value.what
     assert "SRA/nominal" in caught.value.what
     assert caught.value.why == "Wt/weight_up has 3 of 100 values NaN or infinite, the first in entry 7"
-    refuse_not_finite(with_weights((0.0, 1.0, 0.0)), [path], ["Wt"])
+    good = with_weights((0.0, 1.0, 0.0))
+    refuse_not_finite(good, [path], ["Wt"])
+    with pytest.raises(BenchError, match="3 weights of Wt that are no number: Wt/weight_up has 3 of 100"):
+        refuse_not_finite(replace(good, tallies={f"weights of Wt {NO_NUMBER}": 3}), [path], ["Wt"])
 
 
 def flipped(source: Path, copy: Path, basket: int) -> Path:
@@ -218,9 +223,25 @@ def test_a_full_disk_leaves_nothing(real_file: Path, tmp_path: Path, repo: Path)
         timeout=240,
     )
     assert ran.returncode == 2, ran.stdout + ran.stderr
-    assert "File too large" in ran.stderr
+    assert "error writing" in ran.stderr
+    assert "room on the disk" in ran.stderr
     assert "Traceback" not in ran.stderr
     assert [path for path in cache.rglob("*") if path.is_file()] == []
+
+
+def test_a_disk_that_is_full_is_told_whatever_was_written(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def write() -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/out/run.json")
+
+    monkeypatch.setattr(cli, "app", write)
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 2
+    assert capsys.readouterr().err.startswith(
+        "bench: /out/run.json cannot be written\n  why: No space left on device\n"
+    )
 
 
 def test_a_worker_that_dies_spoils_the_time_and_not_the_physics(repacked: Repacked) -> None:
