@@ -41,7 +41,6 @@ def in_fresh_process(task: str, *arguments: str | int | Path) -> None:
 def main(task: str, *arguments: str) -> None:
     """Do a task; its BenchError goes to standard output as JSON."""
     from .generate import write_file
-    from .generate_nano import write_nano
     from .repack import write
     from .standin import write_stand_in
 
@@ -55,9 +54,6 @@ def main(task: str, *arguments: str) -> None:
         elif task == "generate":
             target, dataset, name, first, last, seed = arguments
             write_file(Path(target), dataset, name, int(first), int(last), int(seed))
-        elif task == "nano":
-            target, name, entries, seed, entries_per_cluster = arguments
-            write_nano(Path(target), name, int(entries), int(seed), int(entries_per_cluster))
         else:
             raise LookupError(task)
     except BenchError as error:

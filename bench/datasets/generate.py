@@ -12,10 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import BenchError, Exit
-from . import generate_physlite, generate_stop4body
+from . import generate_nano, generate_physlite, generate_stop4body
 from .files import replacing
 from .fresh import in_fresh_process
-from .generate_nano import write_nano
 from .standin import write_stand_in
 
 DEFAULT_SEED = 1
@@ -36,10 +35,6 @@ class Generator:
     write: Callable[[Path, str, int, int, int], None]
 
 
-# Of the NanoAOD stand-in; a repacked file has clusters of its own.
-NANO_ENTRIES_PER_CLUSTER = 1000
-
-
 def one_file(name: str) -> Callable[[int], Sequence[tuple[str, int, int]]]:
     """All events in one file."""
     return lambda events: [(f"{name}.root", 0, events)]
@@ -50,14 +45,8 @@ def write_fcc_zee(target: Path, name: str, _first: int, last: int, seed: int) ->
     write_stand_in(target, name, last, seed)
 
 
-def write_nanoaod(target: Path, name: str, _first: int, last: int, seed: int) -> None:
-    """Write all events."""
-    write_nano(target, name, last, seed, NANO_ENTRIES_PER_CLUSTER)
-
-
 GENERATORS: dict[str, Generator] = {
     "fcc-zee": Generator("FCC-ee Z → ee, EDM4hep, in one cluster", 5000, 52, one_file("fcc-zee"), write_fcc_zee),
-    "cms-tprime-skim": Generator("CMS NanoAOD with top quarks", 10000, 410, one_file("nanoaod"), write_nanoaod),
     "atlas-stop4body": Generator(
         "ATLAS 4-body stop, Wt: 41 trees of 3 campaigns",
         generate_stop4body.EVENTS,
@@ -71,6 +60,13 @@ GENERATORS: dict[str, Generator] = {
         generate_physlite.BYTES_PER_EVENT,
         generate_physlite.files,
         generate_physlite.write,
+    ),
+    "cms-tprime-skim": Generator(
+        "CMS T' → tZ(νν) and tt̄, NanoAOD v12",
+        generate_nano.EVENTS,
+        generate_nano.BYTES_PER_EVENT,
+        generate_nano.files,
+        generate_nano.write,
     ),
 }
 

@@ -13,12 +13,25 @@ from ..workloads.nanoaod import TREE
 from ..workloads.numeric import library
 from ..workloads.root import load
 
+# Of a default sample, and of one file at most.
+EVENTS, EVENTS_PER_FILE = 20_000, 100_000
+BYTES_PER_EVENT = 470
+ENTRIES_PER_CLUSTER = 500
 # Events in memory at a time.
 EVENTS_AT_ONCE = 5000
 
 
-def write_nano(target: Path, name: str, entries: int, seed: int, entries_per_cluster: int) -> None:
-    """Generate events and write them. To be run in a fresh process, in which no other ROOT objects are numbered.
+def files(events: int) -> list[tuple[str, int, int]]:
+    """Name, first event and end of each file."""
+    starts = range(0, events, EVENTS_PER_FILE)
+    return [
+        (f"cms-tprime-{number:04}.root", first, min(first + EVENTS_PER_FILE, events))
+        for number, first in enumerate(starts)
+    ]
+
+
+def write(target: Path, name: str, first: int, last: int, seed: int) -> None:
+    """Generate events first … last - 1 and write them. To be run in a fresh process (`fresh`).
 
     Parameters
     ----------
@@ -29,7 +42,7 @@ def write_nano(target: Path, name: str, entries: int, seed: int, entries_per_clu
     """
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.") as folder:
         draft = Path(folder) / "draft.root"
-        write_draft(draft, entries, seed)
+        write_draft(draft, first, last, seed)
         # uproot puts the time of writing into its files, ROOT can leave it out; and ROOT makes clusters.
         root = load()
         source = root.TFile.Open(str(draft))
@@ -38,21 +51,21 @@ def write_nano(target: Path, name: str, entries: int, seed: int, entries_per_clu
             f"{target}?reproducible={name}", "RECREATE", "", root.RCompressionSetting.EDefaults.kUseGeneralPurpose
         )
         copy = tree.CloneTree(0)
-        copy.SetAutoFlush(entries_per_cluster)
+        copy.SetAutoFlush(ENTRIES_PER_CLUSTER)
         copy.CopyEntries(tree)
         out.Write()
         out.Close()
         source.Close()
 
 
-def write_draft(path: Path, entries: int, seed: int) -> None:
+def write_draft(path: Path, first: int, last: int, seed: int) -> None:
     """The events as uproot writes them."""
     ak = library("awkward")
     types: dict[str, Any] = {}
     with library("uproot").recreate(path) as file:
         tree: Any = None
-        for first in range(0, entries, EVENTS_AT_ONCE):
-            grouped = collections(generate(seed, first, min(first + EVENTS_AT_ONCE, entries)))
+        for start in range(first, last, EVENTS_AT_ONCE):
+            grouped = collections(generate(seed, start, min(start + EVENTS_AT_ONCE, last)))
             columns = {name: np.asarray(values) for name, values in grouped.pop("").items()}
             columns |= {name: ak.zip(members) for name, members in grouped.items()}
             if tree is None:

@@ -38,7 +38,7 @@ def make_stand_in(folder: Path, name: str, entries: int) -> Path:
             if name == "fcc-zee":
                 in_fresh_process("stand-in", temporary, final.name, entries)
             else:
-                in_fresh_process("nano", temporary, final.name, entries, NANO_SEED, entries)
+                in_fresh_process("generate", temporary, "cms-tprime-skim", final.name, 0, entries, NANO_SEED)
     return final
 
 

@@ -14,13 +14,15 @@ import uproot
 from nano_files import VERSIONS, write_version
 
 from bench.datasets.fresh import in_fresh_process
-from bench.datasets.generate_nano import write_nano
+from bench.datasets.generate_nano import write
 from bench.datasets.locate import search_folders
+from bench.engines.dask import Dask, local_cluster
 from bench.engines.model import Job, local_pass
 from bench.errors import BenchError
 from bench.measure.equality import Physics, compare
-from bench.workloads import CmsTprime, CmsTprimeSkim, Outcome
+from bench.workloads import CmsTprime, CmsTprimeSkim, MlScan, Outcome
 from bench.workloads.cms_tprime import needed_columns
+from bench.workloads.ml_scan import Parameters
 from bench.workloads.nano_objects import VARIATIONS
 from bench.workloads.root import load
 from bench.workloads.tasks import Chunk
@@ -32,7 +34,7 @@ SKIM = CmsTprimeSkim()
 @pytest.fixture(scope="module")
 def generated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("nano") / "nano.root"
-    write_nano(path, "nano", EVENTS, 7, 100)
+    write(path, "nano", 0, EVENTS, 7)
     return path
 
 
@@ -129,11 +131,11 @@ def test_versions_of_nanoaod_give_the_same(version: str, tmp_path: Path) -> None
     assert ours.tallies["candidates_scored"] == theirs.tallies["candidates_scored"] > 100
 
 
-def test_generated_files_have_the_same_bytes(generated: Path, tmp_path: Path) -> None:
-    digests = set()
-    for seed in (7, 7, 8):
+def test_generated_files_have_the_same_bytes(tmp_path: Path) -> None:
+    digests: set[bytes] = set()
+    for first, seed in ((0, 7), (0, 7), (20, 7)):
         target = tmp_path / "again.root"
-        in_fresh_process("nano", target, "nano", EVENTS, seed, 100)
+        in_fresh_process("generate", target, "cms-tprime-skim", "nano", first, first + 20, seed)
         digests.add(target.read_bytes())
     assert len(digests) == 2
 
@@ -154,6 +156,21 @@ def test_a_weight_that_is_no_number_is_named(generated: Path, tmp_path: Path) ->
     with pytest.raises(BenchError, match=r"nan.root, entries 0 to 399: genWeight of event 12 is no number"):
         skim_in_pieces(path, [0, EVENTS], tmp_path)
     assert not list(tmp_path.glob("*part*"))
+
+
+def test_dask_writes_and_scans_the_same(generated: Path, skimmed: Any, tmp_path: Path) -> None:
+    reference, _ = skimmed
+    points = (Parameters((4,), 1e-4, 1e-3, 2), Parameters((12,), 1e-4, 3e-3, 2))
+    scan = Job(MlScan(points, folds=2, events=300), (), ())
+    # Two times the input: a chunk for each of the two workers.
+    skim = replace(Job.over(SKIM, [generated]), replicas=2, output=tmp_path)
+    with Dask("dask-local", local_cluster(2), 2) as engine:
+        for job, expected, replicas in ((skim, reference, 2), (scan, local_pass(scan).outcome, 1)):
+            measured = engine.run(job)
+            assert compare(expected, measured.outcome, "serial", replicas).verdict is Physics.EQUAL
+            assert measured.disturbances == ()
+    written = [uproot.open(part)["Events"].num_entries for part in (tmp_path / "dask-local").glob("part-*.root")]
+    assert sum(written) == 2 * reference.tallies["events_written"]
 
 
 def category(n_resolved: int, n_mixed: int, n_merged: int) -> int | None:
