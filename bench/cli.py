@@ -143,6 +143,26 @@ def train_tagger_command(
     train_tagger(out, seed, Terminal())
 
 
+@app.command()
+def compare(
+    earlier: Annotated[Path, typer.Argument(help="Folder of a run, as given with --out.")],
+    later: Annotated[Path, typer.Argument(help="Folder of another run of the same workload on the same input.")],
+    threshold: Annotated[float, typer.Option(min=0, help="Share by which a time may grow.")] = 0.1,
+) -> None:
+    """Say which times of two runs differ, and not by chance. Status 1: slower by more than the threshold."""
+    from .comparing import compare_runs
+
+    raise typer.Exit(compare_runs(earlier, later, threshold, Terminal()))
+
+
+@app.command()
+def history(folder: Annotated[Path, typer.Argument(help="Folder with runs somewhere below it.")]) -> None:
+    """List runs, oldest first, and say where a time changed, and not by chance."""
+    from .comparing import history as show_history
+
+    show_history(folder, Terminal())
+
+
 @app.command("in-cluster", hidden=True)
 def in_cluster() -> None:
     """The part of --engine dask-kubernetes that runs in the cluster."""

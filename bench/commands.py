@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from pydantic import ValidationError
 from rich.table import Table
 
 from .datasets.catalogue import CATALOGUE
@@ -34,6 +33,7 @@ from .report.description import description_tables
 from .report.exports import to_csv, to_junit, to_openmetrics
 from .report.model import RunResult
 from .report.page import run_page
+from .report.read import read_result
 from .report.tables import physics_table, time_table, yields_table
 from .report.validation import ValidateResult, remarks, validation_table
 from .report.write import run_folder, write_json, write_texts
@@ -257,18 +257,13 @@ def show_results(folders: Sequence[Path], terminal: Terminal) -> None:
     """Show results that were written before."""
     for folder in folders:
         found = False
-        try:
-            if (path := folder / VALIDATE_FILE).is_file():
-                found = True
-                show_validation(ValidateResult.model_validate_json(path.read_text()), terminal)
-            if (path := folder / RUN_FILE).is_file():
-                found = True
-                result = RunResult.model_validate_json(path.read_text())
-                show_run(result, known_workload(result.workload), terminal)
-        except ValidationError as error:
-            raise BenchError(
-                f"{folder} cannot be shown", f"another version of bench wrote it: {error}", "Run it again."
-            ) from error
+        if (path := folder / VALIDATE_FILE).is_file():
+            found = True
+            show_validation(read_result(path, ValidateResult), terminal)
+        if (path := folder / RUN_FILE).is_file():
+            found = True
+            result = read_result(path, RunResult)
+            show_run(result, known_workload(result.workload), terminal)
         if not found:
             raise BenchError(
                 f"{folder} cannot be shown",
