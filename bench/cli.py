@@ -125,6 +125,14 @@ def validate(site: Site = DEFAULT_SITE, out: Out = None) -> None:
 
 
 @app.command()
+def selftest() -> None:
+    """Run every workload, small, on every engine of this machine, and compare the results. Status 3: one differs."""
+    from .selftest import selftest as run_all
+
+    raise typer.Exit(run_all(Terminal()))
+
+
+@app.command()
 def show(folders: Annotated[list[Path], typer.Argument(help="Folders of results, as given with --out.")]) -> None:
     """Show results of earlier commands again."""
     from .commands import show_results
