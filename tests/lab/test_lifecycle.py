@@ -117,7 +117,10 @@ def make_server(cloud: Any, name: str) -> Any:
         flavor_id=cloud.compute.find_flavor("c1.r1").id,
         networks=[{"uuid": network.id}],
     )
-    return cloud.compute.wait_for_server(server, interval=0.3, wait=60)
+    try:
+        return cloud.compute.wait_for_server(server, interval=0.3, wait=60)
+    except openstack.exceptions.ResourceFailure:
+        pytest.fail(f"{name}: {cloud.compute.get_server(server).fault}")
 
 
 def container_of(server: Any) -> str:
