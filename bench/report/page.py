@@ -41,5 +41,5 @@ def by_name(outcome: Outcome) -> Mapping[str, list[Histogram]]:
     """Histograms with their variations, by the name that these have in common."""
     groups: dict[str, list[Histogram]] = {}
     for each in outcome.histograms:
-        groups.setdefault(each.name.partition("/")[0], []).append(each)
+        groups.setdefault(each.name.rpartition("/")[0] or each.name, []).append(each)
     return groups

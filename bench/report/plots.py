@@ -101,7 +101,7 @@ def yields_plot(region: str, variations: Sequence[Histogram]) -> str:
     for place, each in enumerate(others):
         up = each.name.endswith("up")
         axes.plot(each.contents[1], place, marker="^" if up else "v", color=COLOURS[1] if up else COLOURS[2], ms=4)
-    axes.set_yticks(range(len(others)), [each.name.partition("/")[2] for each in others], fontsize=6)
+    axes.set_yticks(range(len(others)), [each.name.rpartition("/")[2] for each in others], fontsize=6)
     axes.invert_yaxis()
     axes.set_xlabel(f"yield in {region} [events]")
     axes.legend(loc="upper left", bbox_to_anchor=(0, 1.1), fontsize=9)

@@ -16,7 +16,7 @@ from bench.engines.local import Serial
 from bench.measure.equality import Physics
 from bench.report.exports import to_csv, to_junit, to_openmetrics
 from bench.report.model import RunResult
-from bench.report.page import run_page
+from bench.report.page import by_name, run_page
 from bench.run import run_here
 from bench.terminal import Terminal
 from bench.workloads import WORKLOADS
@@ -89,6 +89,13 @@ def test_variations_of_a_yield_are_drawn_together(result: RunResult):
     page = run_page(result.model_copy(update={"yields": yields}))
     assert "JES:up" in page
     assert page.count("<svg") == 2
+
+
+def test_histograms_of_one_region_are_not_taken_for_variations(result: RunResult):
+    one = Histogram("top/MT/nominal", "MT", "GeV", True, (0.0, 1.0, 2.0), (0, 5, 5, 0), (0, 5, 5, 0), 10, 1.0, 0.5)
+    names = ("top/MT/nominal", "top/MT/jes:up", "top/mass/nominal", "top/mass/jes:up")
+    yields = replace(result.yields, histograms=tuple(replace(one, name=name) for name in names))
+    assert list(by_name(yields)) == ["top/MT", "top/mass"]
 
 
 def test_csv_has_a_row_for_each_pass(result: RunResult):
