@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import signal
 import sys
 from enum import StrEnum
@@ -11,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from .errors import BenchError
+from .errors import BenchError, Exit, Unreadable
 from .terminal import Terminal
 
 app = typer.Typer(
@@ -24,6 +26,7 @@ data = typer.Typer(help="Inputs: list, fetch, describe, cut into small clusters.
 app.add_typer(data, name="data")
 
 DEFAULT_SITE = "lab"
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class EngineName(StrEnum):
@@ -58,7 +61,10 @@ Out = Annotated[Path | None, typer.Option(help="Folder for the results [default:
 @app.command()
 def run(
     workload: Annotated[
-        str, typer.Argument(help="Which analysis: fcc-zee, atlas-slimming, cms-tprime-skim, cms-tprime, ml-scan.")
+        str,
+        typer.Argument(
+            help="Which analysis: fcc-zee, atlas-stop4body, atlas-slimming, cms-tprime-skim, cms-tprime, ml-scan."
+        ),
     ],
     input: Annotated[
         list[str] | None,
@@ -66,7 +72,7 @@ def run(
     ] = None,
     engine: Annotated[EngineName, typer.Option(help="Where it runs.")] = EngineName.SERIAL,
     mode: Annotated[Mode, typer.Option(help="tuned, or as the notebooks of INFN Napoli use Dask.")] = Mode.TUNED,
-    repeats: Annotated[int, typer.Option(min=1, help="Timed passes of each kind; the median counts.")] = 3,
+    repeats: Annotated[int, typer.Option(min=1, help="Timed passes of each kind, in turns; the median counts.")] = 5,
     replicas: Annotated[
         int | None, typer.Option(min=1, help="How many times the input is read [default: 2 s of serial work].")
     ] = None,
@@ -79,6 +85,9 @@ def run(
     staging: Annotated[
         StagingName, typer.Option(help="Inputs at root://…: copied to the cache, or read where they lie.")
     ] = StagingName.PULL,
+    cuts: Annotated[
+        str | None, typer.Option(help="atlas-stop4body: 139ifb, 36ifb or a YAML file of cuts [default: 139ifb].")
+    ] = None,
     site: Site = DEFAULT_SITE,
     out: Out = None,
     output: Annotated[
@@ -99,6 +108,7 @@ def run(
         scheduler=scheduler,
         entries_per_cluster=entries_per_cluster if repack else None,
         staging=str(staging),
+        cuts=cuts,
         site=site,
         out=out,
         output=output,
@@ -112,6 +122,14 @@ def validate(site: Site = DEFAULT_SITE, out: Out = None) -> None:
     from .commands import validate_site
 
     raise typer.Exit(validate_site(site, out, Terminal()))
+
+
+@app.command()
+def selftest() -> None:
+    """Run every workload, small, on every engine of this machine, and compare the results. Status 3: one differs."""
+    from .selftest import selftest as run_all
+
+    raise typer.Exit(run_all(Terminal()))
 
 
 @app.command()
@@ -131,6 +149,26 @@ def train_tagger_command(
     from .training import train_tagger
 
     train_tagger(out, seed, Terminal())
+
+
+@app.command()
+def compare(
+    earlier: Annotated[Path, typer.Argument(help="Folder of a run, as given with --out.")],
+    later: Annotated[Path, typer.Argument(help="Folder of another run of the same workload on the same input.")],
+    threshold: Annotated[float, typer.Option(min=0, help="Share by which a time may grow.")] = 0.1,
+) -> None:
+    """Say which times of two runs differ, and not by chance. Status 1: slower by more than the threshold."""
+    from .comparing import compare_runs
+
+    raise typer.Exit(compare_runs(earlier, later, threshold, Terminal()))
+
+
+@app.command()
+def history(folder: Annotated[Path, typer.Argument(help="Folder with runs somewhere below it.")]) -> None:
+    """List runs, oldest first, and say where a time changed, and not by chance."""
+    from .comparing import history as show_history
+
+    show_history(folder, Terminal())
 
 
 @app.command("in-cluster", hidden=True)
@@ -175,6 +213,21 @@ def data_describe(
     describe_data(inputs, tree, slots, json, all_branches, Terminal())
 
 
+@data.command("generate")
+def data_generate(
+    dataset: Annotated[str, typer.Argument(help="fcc-zee, atlas-stop4body, atlas-slimming or cms-tprime-skim.")],
+    folder: Annotated[Path, typer.Option(help="Where a folder with the files is made.")] = Path(),
+    events: Annotated[int | None, typer.Option(min=1, help="How many [default: as many as the real files].")] = None,
+    gigabytes: Annotated[float | None, typer.Option(min=1e-6, help="How much, instead (10⁹ bytes).")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same bytes.")] = 1,
+    processes: Annotated[int | None, typer.Option(min=1, help="Files written at a time [default: cores].")] = None,
+) -> None:
+    """Generate files with the columns of real ones, for where these cannot be had: no real physics."""
+    from .generating import generate_data
+
+    generate_data(dataset, folder, events, gigabytes, seed, processes, Terminal())
+
+
 @data.command("repack")
 def data_repack(
     input: Annotated[str, typer.Argument(help="Name in `bench data list`, or a file.")],
@@ -200,4 +253,14 @@ def main() -> None:
         app()
     except BenchError as error:
         print(f"bench: {error.what}\n  why: {error.why}\n  next: {error.next_step}", file=sys.stderr)
+        if isinstance(error, Unreadable):
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(error.status)
         sys.exit(error.status)
+    except OSError as error:
+        if error.errno not in NO_ROOM:
+            raise
+        what = f"bench: {error.filename or 'the result'} cannot be written"
+        print(f"{what}\n  why: {error.strerror}\n  next: Make room on that disk, or write elsewhere.", file=sys.stderr)
+        sys.exit(Exit.CANNOT_TELL)

@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from pydantic import ValidationError
 from rich.table import Table
 
 from .datasets.catalogue import CATALOGUE
 from .datasets.describe import FileDescription, describe
+from .datasets.files import sha256
 from .datasets.inspect import layout
 from .datasets.locate import Source, download, find, locate, own_input
 from .datasets.remote import Staging, on_this_machine
@@ -30,15 +30,20 @@ from .facility.kube import Kube
 from .facility.site import kubeconfig_path, load_facility
 from .measure.phases import Phases
 from .report.description import description_tables
+from .report.exports import to_csv, to_junit, to_openmetrics
 from .report.model import RunResult
-from .report.tables import physics_table, time_table
+from .report.page import run_page
+from .report.read import read_result
+from .report.tables import physics_table, time_table, yields_table
 from .report.validation import ValidateResult, remarks, validation_table
-from .report.write import run_folder, write_json
+from .report.write import run_folder, write_json, write_texts
 from .run import TUNED, exit_status, judge, prepare, run_here
 from .terminal import STAND_IN, Terminal
 from .validate import exit_status as validate_status
 from .validate import observers, validate
-from .workloads import WORKLOADS, TaskWorkload, Workload
+from .workloads import WORKLOADS, Stop4Body, TaskWorkload, Workload
+from .workloads.stop4body_cuts import read_cuts
+from .workloads.stop4body_yields import region_yields
 
 RUN_FILE = "run.json"
 VALIDATE_FILE = "validate.json"
@@ -58,6 +63,7 @@ class RunOptions:
     scheduler: str | None
     entries_per_cluster: int | None
     staging: str
+    cuts: str | None
     site: str
     out: Path | None
     output: Path | None
@@ -71,6 +77,8 @@ class RunOptions:
 def run_workload(options: RunOptions, terminal: Terminal) -> Exit:
     """Run, write, and say what came out."""
     workload = known_workload(options.workload)
+    if options.cuts is not None:
+        workload = with_cuts(workload, options.cuts, options.engine)
     if options.infn and not options.engine.startswith("dask"):
         raise BenchError(
             f"--mode infn with --engine {options.engine}",
@@ -86,6 +94,13 @@ def run_workload(options: RunOptions, terminal: Terminal) -> Exit:
             Exit.CANNOT_TELL,
         )
     if options.engine == "dask-kubernetes":
+        if options.output:
+            raise BenchError(
+                f"--output {options.output} with --engine dask-kubernetes",
+                "the workers' pods share no volume that could be seen from here",
+                "Leave --output out: parts are then written, checked and deleted where they are.",
+                Exit.CANNOT_TELL,
+            )
         result = run_on_site(workload, options, terminal)
     else:
         result = run_here(
@@ -116,7 +131,16 @@ def run_on_site(workload: Workload | TaskWorkload, options: RunOptions, terminal
     )
     here = [on_this_machine(path, "--engine dask-kubernetes") for path in prepared.job.paths]
     files = dict(zip(here, prepared.read_sha256, strict=True))
-    request = Request(workload.name, files, options.repeats, options.replicas, options.workers, options.infn)
+    attached = workload.attachments() if isinstance(workload, TaskWorkload) else ()
+    request = Request(
+        workload.name,
+        files,
+        options.repeats,
+        options.replicas,
+        options.workers,
+        options.infn,
+        {path: sha256(path) for path in attached},
+    )
     measurement = run_in_cluster(request, facility, kube, terminal, phases)
     return judge(
         prepared,
@@ -137,6 +161,23 @@ def known_workload(name: str) -> Workload | TaskWorkload:
             f"bench run {name}", "there is no such workload", f"Known: {', '.join(WORKLOADS)}.", Exit.CANNOT_TELL
         )
     return WORKLOADS[name]
+
+
+def with_cuts(workload: Workload | TaskWorkload, cuts: str, engine: str) -> Workload:
+    """The workload with another set of cuts."""
+    if not isinstance(workload, Stop4Body):
+        raise BenchError(
+            f"--cuts {cuts} for {workload.name}", "only atlas-stop4body reads its cuts from a file", "Leave it out.",
+            Exit.CANNOT_TELL,
+        )  # fmt: skip
+    if engine == "dask-kubernetes":
+        raise BenchError(
+            f"--cuts {cuts} with --engine {engine}",
+            "the Job in the cluster knows the default set only",
+            "Leave it out, or choose another engine.",
+            Exit.CANNOT_TELL,
+        )
+    return replace(workload, cuts=read_cuts(cuts))
 
 
 def make_engine(options: RunOptions) -> Engine:
@@ -166,14 +207,25 @@ def report(result: RunResult, workload: Workload | TaskWorkload, folder: Path, t
     """Write the result and show it."""
     path = folder / RUN_FILE
     write_json(path, result)
+    write_texts(
+        folder,
+        {
+            "run.csv": to_csv(result),
+            "run.xml": to_junit(result),
+            "run.prom": to_openmetrics(result),
+            "run.html": run_page(result),
+        },
+    )
     show_run(result, workload, terminal)
-    terminal.say(f"result: {path}")
+    terminal.say(f"result: {path}; page: {path.with_suffix('.html')}")
 
 
 def show_run(result: RunResult, workload: Workload | TaskWorkload, terminal: Terminal) -> None:
     """Show the result of a run."""
     terminal.mark = STAND_IN if result.input.stand_in else terminal.mark
     terminal.show(physics_table(result, workload.mass_histogram))
+    if isinstance(workload, Stop4Body):
+        terminal.show(yields_table(region_yields(result.yields), workload.cuts.provenance))
     terminal.show(time_table(result))
     for comparison in result.measurement.comparisons:
         for difference in comparison.differences[:10]:
@@ -205,18 +257,13 @@ def show_results(folders: Sequence[Path], terminal: Terminal) -> None:
     """Show results that were written before."""
     for folder in folders:
         found = False
-        try:
-            if (path := folder / VALIDATE_FILE).is_file():
-                found = True
-                show_validation(ValidateResult.model_validate_json(path.read_text()), terminal)
-            if (path := folder / RUN_FILE).is_file():
-                found = True
-                result = RunResult.model_validate_json(path.read_text())
-                show_run(result, known_workload(result.workload), terminal)
-        except ValidationError as error:
-            raise BenchError(
-                f"{folder} cannot be shown", f"another version of bench wrote it: {error}", "Run it again."
-            ) from error
+        if (path := folder / VALIDATE_FILE).is_file():
+            found = True
+            show_validation(read_result(path, ValidateResult), terminal)
+        if (path := folder / RUN_FILE).is_file():
+            found = True
+            result = read_result(path, RunResult)
+            show_run(result, known_workload(result.workload), terminal)
         if not found:
             raise BenchError(
                 f"{folder} cannot be shown",

@@ -39,3 +39,11 @@ class BenchError(Exception):
     def __reduce__(self) -> tuple[type[BenchError], tuple[str, str, str, Exit]]:
         # An exception is pickled by its `args`, which here are the sentence; workers send errors to the client.
         return type(self), (self.what, self.why, self.next_step, self.status)
+
+
+class Unreadable(BenchError):
+    """An input broke while C++ code was reading it.
+
+    The process can say so and no more: what was broken off may hold locks or half-open files, on which the orderly end
+    of a process waits for ever or crashes.
+    """

@@ -9,17 +9,20 @@ from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 
-from .datasets.catalogue import CATALOGUE
+from .datasets.default import default_inputs
 from .datasets.finite import refuse_not_finite
 from .datasets.inspect import refuse_empty
-from .datasets.locate import Source, locate, own_input
+from .datasets.locate import Source, own_input
 from .datasets.remote import RemoteFile, Staging, on_this_machine
 from .datasets.repack import DEFAULT_ENTRIES_PER_CLUSTER, repack
 from .engines.local import Serial, Threads
 from .engines.model import Engine, Job, Pass, local_pass
 from .errors import BenchError, Exit
+from .measure.environment import environment
 from .measure.equality import Comparison, Difference, Physics, compare
 from .measure.phases import Phases
+from .measure.statistics import ratio_of_medians
+from .measure.verdict import in_words, limits
 from .report.model import InputFile, Measurement, Passes, RunInput, RunResult, TimedPass
 from .terminal import Terminal
 from .workloads import Outcome, TaskWorkload, Workload
@@ -85,18 +88,11 @@ def prepare(
         A file is missing, broken, or has not the columns that the workload needs.
     """
     sources: tuple[Source, ...] = ()
-    if workload.tree and not inputs and workload.name not in CATALOGUE:
-        raise BenchError(
-            f"bench run {workload.name}",
-            "no file is named, and none of this kind is known by an address",
-            f"Name one with --input; `bench data generate {workload.name}` makes a stand-in.",
-            Exit.CANNOT_TELL,
-        )
     # A scan makes its own input: there is nothing to find, and nothing to cut into clusters.
     if workload.tree:
         with phases.phase("locate"):
             named = tuple(own_input(each, staging, terminal) for each in inputs)
-            sources = named or (locate(CATALOGUE[workload.name], terminal),)
+            sources = named or default_inputs(workload.name, terminal)
     for source in sources:
         terminal.say(f"input {source.path} ({source.origin}), {source.checksum}")
     originals = tuple(source.path for source in sources)
@@ -117,7 +113,8 @@ def prepare(
     if in_place:
         terminal.say("read where it lies, in the clusters that it has")
     # Files of many trees come from generators and n-tuple makers that write small clusters themselves.
-    repacked = bool(sources) and not job.others and not in_place and entries_per_cluster is not None
+    kept_as_is = isinstance(workload, TaskWorkload) and not workload.repackable
+    repacked = bool(sources) and not job.others and not in_place and not kept_as_is and entries_per_cluster is not None
     if repacked and entries_per_cluster is not None:
         with phases.phase("repack"), terminal.step(f"input in clusters of {entries_per_cluster} entries"):
             copies = [
@@ -155,6 +152,7 @@ def measure(
     replicas : int or None
         How many times the input is read; None: so that a serial pass takes 2 s, with 4 clusters or more a slot.
     """
+    surroundings = environment()
     with phases.phase("connect"):
         terminal.say(f"engine {engine.name}: starting")
         engine.__enter__()
@@ -167,15 +165,21 @@ def measure(
             serial.warm_up(job)
         with terminal.step("serial, first pass"):
             job, first = sized(job, engine.slots, replicas, phases)
-        with phases.phase("serial"), terminal.step(f"serial, {job.entries:,} entries, {repeats - 1} more passes"):
-            references = [first, *(serial.run(job) for _ in range(repeats - 1))]
-        if engine.name == serial.name:
-            distributed: list[Pass] = []
-        else:
+        alone = engine.name == serial.name
+        if not alone:
             with phases.phase("warm-up"), terminal.step(f"compiling on {engine.slots} slots"):
                 engine.warm_up(job)
-            with phases.phase(engine.name), terminal.step(f"{engine.name}, {job.entries:,} entries, {repeats} passes"):
-                distributed = [engine.run(job) for _ in range(repeats)]
+        references, distributed = [first], list[Pass]()
+        kinds = "serial" if alone else f"serial and {engine.name} in turns"
+        with terminal.step(f"{kinds}, {job.entries:,} entries, {repeats} passes"):
+            # In turns, so that a machine that gets slower meanwhile is slower for both.
+            for number in range(repeats):
+                if number:
+                    with phases.phase("serial"):
+                        references.append(serial.run(job))
+                if not alone:
+                    with phases.phase(engine.name):
+                        distributed.append(engine.run(job))
         versions = dict(engine.versions())
     finally:
         with phases.phase("disconnect"):
@@ -194,6 +198,7 @@ def measure(
         comparisons=worst_of_each([compare(reference, outcome, words) for outcome, words in others]),
         disturbances=tuple(dict.fromkeys((*cpu_shortage(references, distributed), *faults(distributed)))),
         versions=versions,
+        environment=surroundings,
         phases_s=dict(phases.wall_s),
     )
 
@@ -207,9 +212,12 @@ def sized(job: Job, slots: int, replicas: int | None, phases: Phases) -> tuple[J
         with phases.phase("serial"):
             return job, local_pass(job)
     with phases.phase("calibrate"):
-        trial = local_pass(replace(job, replicas=CALIBRATION_REPLICAS))
+        # An input that takes long already is not read eight times to learn that.
+        trial, tried = local_pass(replace(job, replicas=1)), 1
+        if trial.loop_s < MIN_SERIAL_S / CALIBRATION_REPLICAS:
+            trial, tried = local_pass(replace(job, replicas=CALIBRATION_REPLICAS)), CALIBRATION_REPLICAS
         for_slots = math.ceil(MIN_CLUSTERS_PER_SLOT * slots / job.clusters)
-        wanted = math.ceil(AIM_SERIAL_S / trial.loop_s * CALIBRATION_REPLICAS)
+        wanted = math.ceil(AIM_SERIAL_S / trial.loop_s * tried)
     while True:
         job = replace(job, replicas=min(MAX_REPLICAS, max(wanted, for_slots)))
         with phases.phase("serial"):
@@ -227,6 +235,7 @@ def as_passes(name: str, slots: int, passes: Sequence[Pass]) -> Passes:
         slots=slots,
         n_partitions=passes[0].n_partitions,
         passes=tuple(TimedPass.of(each) for each in passes),
+        spans=passes[-1].spans,
     )
 
 
@@ -287,6 +296,13 @@ def judge(
     physics = next(v for v in (Physics.UNEQUAL, Physics.UNKNOWN, Physics.EQUAL) if v in verdicts)
     timing = f"disturbed ({'; '.join(measurement.disturbances)})" if measurement.disturbances else "valid"
     distributed = measurement.distributed
+    ratio = (
+        ratio_of_medians(
+            [each.overall_s for each in measurement.serial.passes], [each.overall_s for each in distributed.passes]
+        )
+        if distributed
+        else None
+    )
     usable = physics is Physics.EQUAL and timing == "valid" and distributed is not None
     return RunResult(
         started=started,
@@ -301,7 +317,9 @@ def judge(
         measurement=measurement,
         physics=physics,
         timing=timing,
-        speed_up=measurement.serial.overall_s / distributed.overall_s if usable and distributed else None,
+        speed_up=ratio.value if usable and ratio else None,
+        speed_up_interval=ratio if usable else None,
+        limited_by=in_words(limits(measurement, measurement.environment.cores)) if usable else "",
         phases_s=dict(phases.wall_s),
     )
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import struct
 from collections.abc import Generator
 from itertools import pairwise
 from typing import Any
@@ -11,6 +13,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from ..workloads.root import load
 from .inspect import cluster_starts, get_tree, readable, tree_names
 from .remote import FilePath
+
+# The first letters of a compressed block, behind the basket's key.
+ALGORITHMS = {b"ZL": "ZLIB", b"XZ": "LZMA", b"L4": "LZ4", b"ZS": "ZSTD", b"CS": "old"}
+# Enough for a key, which holds the names of branch and tree.
+BASKET_HEADER_BYTES = 1024
 
 
 class Part(BaseModel):
@@ -27,7 +34,7 @@ class BranchDescription(Part):
     bytes: int = Field(description="uncompressed")
     compressed_bytes: int
     baskets: int
-    compression: str = Field(description="algorithm and level")
+    compression: str = Field(description="algorithm and level, the level where it is known")
 
     @property
     def ratio(self) -> float:
@@ -133,8 +140,25 @@ def describe_branch(branch: Any) -> BranchDescription:
         bytes=int(branch.GetTotBytes()),
         compressed_bytes=int(branch.GetZipBytes()),
         baskets=int(branch.GetWriteBasket()),
-        compression=compression(branch.GetCompressionSettings()),
+        compression=compression_of(branch),
     )
+
+
+def compression_of(branch: Any) -> str:
+    """Algorithm and level of a branch; only the algorithm where the branch has lost its setting.
+
+    Files that were merged without decompressing may say "none" of compressed baskets: then what is at the beginning of
+    the first one counts.
+    """
+    words = compression(branch.GetCompressionSettings())
+    if words != "none" or branch.GetZipBytes() >= branch.GetTotBytes():
+        return words
+    start = ctypes.create_string_buffer(BASKET_HEADER_BYTES)
+    file, position = branch.GetFile(), int(branch.GetBasketSeek(0))
+    if file.ReadBuffer(start, position, min(BASKET_HEADER_BYTES, int(file.GetSize()) - position)):
+        return words
+    (key_bytes,) = struct.unpack_from(">h", start.raw, 14)
+    return ALGORITHMS.get(start.raw[key_bytes : key_bytes + 2], words)
 
 
 def type_of(branch: Any) -> str:

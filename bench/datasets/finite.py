@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ..errors import BenchError, Exit
 from ..workloads import Outcome
+from ..workloads.columns import NO_NUMBER
 from ..workloads.root import load
 from .inspect import get_tree, readable
 from .remote import FilePath
@@ -23,15 +24,19 @@ def refuse_not_finite(outcome: Outcome, paths: Sequence[FilePath], trees: Sequen
     Raises
     ------
     BenchError
-        A histogram holds NaN or infinity: the columns that do are named with their counts; status 2.
+        A histogram holds NaN or infinity, or the workload has counted weights that do: the columns are named with
+        their counts; status 2.
     """
-    spoilt = [each.name for each in outcome.histograms if not all(map(math.isfinite, (*each.contents, *each.sumw2)))]
+    spoilt = [f"{count:,} {name}" for name, count in outcome.tallies.items() if count and name.endswith(NO_NUMBER)]
+    for each in outcome.histograms:
+        if not all(map(math.isfinite, (*each.contents, *each.sumw2))):
+            spoilt.append(f"the histogram {each.name} is not finite")
     if not spoilt:
         return
     found = [f"{where} has {counts}" for path in paths for where, counts in not_finite(path, trees).items()]
     more = f" and {len(found) - 5} more columns" if len(found) > 5 else ""
     raise BenchError(
-        f"{', '.join(map(str, paths[:3]))}: the histogram {spoilt[0]} is not finite",
+        f"{', '.join(map(str, paths[:3]))}: {spoilt[0]}",
         f"{'; '.join(found[:5])}{more}" if found else "no column of the input is so: the workload makes it",
         "Mend the weights, or take the events out.",
         Exit.CANNOT_TELL,

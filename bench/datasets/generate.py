@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import BenchError, Exit
-from . import generate_nano, generate_stop4body
+from . import generate_nano, generate_physlite, generate_stop4body
 from .files import replacing
 from .fresh import in_fresh_process
+from .standin import write_stand_in
 
 DEFAULT_SEED = 1
 
@@ -34,7 +35,18 @@ class Generator:
     write: Callable[[Path, str, int, int, int], None]
 
 
+def one_file(name: str) -> Callable[[int], Sequence[tuple[str, int, int]]]:
+    """All events in one file."""
+    return lambda events: [(f"{name}.root", 0, events)]
+
+
+def write_fcc_zee(target: Path, name: str, _first: int, last: int, seed: int) -> None:
+    """Write all events."""
+    write_stand_in(target, name, last, seed)
+
+
 GENERATORS: dict[str, Generator] = {
+    "fcc-zee": Generator("FCC-ee Z → ee, EDM4hep, in one cluster", 5000, 52, one_file("fcc-zee"), write_fcc_zee),
     "atlas-stop4body": Generator(
         "ATLAS 4-body stop, Wt: 41 trees of 3 campaigns",
         generate_stop4body.EVENTS,
@@ -42,7 +54,14 @@ GENERATORS: dict[str, Generator] = {
         generate_stop4body.files,
         generate_stop4body.write,
     ),
-    "cms-tprime": Generator(
+    "atlas-slimming": Generator(
+        "ATLAS DAOD_PHYSLITE",
+        generate_physlite.EVENTS,
+        generate_physlite.BYTES_PER_EVENT,
+        generate_physlite.files,
+        generate_physlite.write,
+    ),
+    "cms-tprime-skim": Generator(
         "CMS T' → tZ(νν) and tt̄, NanoAOD v12",
         generate_nano.EVENTS,
         generate_nano.BYTES_PER_EVENT,

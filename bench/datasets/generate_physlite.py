@@ -9,18 +9,27 @@ from pathlib import Path
 
 from ..workloads.root import load
 
-TREE = "CollectionTree"
-DEFAULT_SEED = 1
+EVENTS = 20_000
+EVENTS_PER_FILE = 100_000
 ENTRIES_PER_CLUSTER = 1000
+# Seen with 20,000 events.
+BYTES_PER_EVENT = 690
 
 
-def write_physlite(
-    target: Path, name: str, entries: int, seed: int = DEFAULT_SEED, entries_per_cluster: int = ENTRIES_PER_CLUSTER
-) -> None:
-    """Write a file; `name` is what it calls itself. The same arguments give the same bytes in a fresh process.
+def files(events: int) -> list[tuple[str, int, int]]:
+    """Name, first event and end of each file."""
+    starts = range(0, events, EVENTS_PER_FILE)
+    return [
+        (f"DAOD_PHYSLITE.{number:06}.root", first, min(events, first + EVENTS_PER_FILE))
+        for number, first in enumerate(starts, 1)
+    ]
+
+
+def write(target: Path, name: str, first: int, last: int, seed: int) -> None:
+    """Write the events from `first` up to `last`; `name` is what the file calls itself. To be run in a fresh process.
 
     An event depends on the seed and on its own number alone.
     """
     root = load()
     root.gInterpreter.Declare((Path(__file__).parent / "cxx" / "physlite.hpp").read_text())
-    root.bench.physlite.Write(f"{target}?reproducible={name}", entries, seed, entries_per_cluster)
+    root.bench.physlite.Write(f"{target}?reproducible={name}", first, last, seed, ENTRIES_PER_CLUSTER)

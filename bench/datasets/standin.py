@@ -38,12 +38,12 @@ def make_stand_in(folder: Path, name: str, entries: int) -> Path:
             if name == "fcc-zee":
                 in_fresh_process("stand-in", temporary, final.name, entries)
             else:
-                in_fresh_process("generate", temporary, "cms-tprime", final.name, 0, entries, NANO_SEED)
+                in_fresh_process("generate", temporary, "cms-tprime-skim", final.name, 0, entries, NANO_SEED)
     return final
 
 
-def write_stand_in(target: Path, name: str, entries: int) -> None:
-    """Generate the events; `name` is what the file calls itself. To be run in a fresh process."""
+def write_stand_in(target: Path, name: str, entries: int, seed: int = 0) -> None:
+    """Generate the events of fcc-zee; `name` is what the file calls itself. To be run in a fresh process."""
     root = load()
     root.gInterpreter.Declare((Path(__file__).parent / "cxx" / "standin.hpp").read_text())
-    root.bench.standin.WriteFccZee(f"{target}?reproducible={name}", entries)
+    root.bench.standin.WriteFccZee(f"{target}?reproducible={name}", entries, seed)

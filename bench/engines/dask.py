@@ -17,14 +17,16 @@ from ..datasets.inspect import entries_per_partition
 from ..errors import BenchError, Exit
 from ..workloads import Booking, Outcome, TaskWorkload
 from ..workloads.root import load
-from .failures import keep_errors, told_by_workers
-from .model import Job, Pass, WorkerShare, graph_of, local_pass
+from .failures import keep_errors, told, told_by_workers
+from .model import Job, Pass, TaskSpan, WorkerShare, graph_of, local_pass
 from .tasks import dask_task_pass, warm_up_workers
 from .versions import software_versions
 
 # Tasks per slot: enough for the quicker worker to take over from the slower one, few enough for the cost of a task
 # (about 10 ms) not to count.
 TASKS_PER_SLOT = 3
+# Task spans kept of a pass: a picture shows no more, and results travel through a log.
+MAX_SPANS = 2000
 # Tells a worker's process the name of its node; set in the worker's pod.
 NODE_VARIABLE = "BENCH_NODE"
 
@@ -139,7 +141,8 @@ class Dask:
 
     def book(self, job: Job, partitions: Mapping[str, int]) -> Booking:
         """Book the graphs of all trees, with a number of partitions for each."""
-        return Booking.joined(self.book_tree(job, tree, number) for tree, number in partitions.items())
+        with told(f"{job.workload.name} on {self.name}"):
+            return Booking.joined(self.book_tree(job, tree, number) for tree, number in partitions.items())
 
     def book_tree(self, job: Job, tree: str, partitions: int) -> Booking:
         """Book the graph of one tree; the C++ helpers go along with every task."""
@@ -195,6 +198,7 @@ class Dask:
             cpu_s=sum(share.cpu_s for share in shares),
             n_partitions=sum(partitions.values()),
             workers=shares,
+            spans=task_spans(tasks, sorted(after), wall),
             disturbances=(
                 *find_disturbances(before, after, stream.data),
                 *find_idleness(
@@ -278,11 +282,36 @@ def compute_span(tasks: list[Any], earliest: float, latest: float) -> tuple[floa
     return first, max(min(max(stops), latest), first)
 
 
+def task_spans(tasks: list[Any], addresses: list[str], wall: float) -> tuple[TaskSpan, ...]:
+    """When each task computed, from the task stream; those of workers that are gone are left out."""
+    places = {address: place for place, address in enumerate(addresses)}
+    spans = [
+        TaskSpan(places[task["worker"]], round(part["start"] - wall, 4), round(part["stop"] - wall, 4))
+        for task in tasks
+        if task["worker"] in places
+        for part in task["startstops"]
+        if part["action"] == "compute"
+    ]
+    return tuple(sorted(spans, key=lambda span: span.start_s)[:MAX_SPANS])
+
+
+def covered_s(intervals: list[tuple[float, float]]) -> float:
+    """Length of what intervals cover together.
+
+    Computations of one worker overlap in Dask's stream, seen by 0.4 s on a crowded machine, and must not count twice.
+    """
+    covered, reached = 0.0, -math.inf
+    for start, stop in sorted(intervals):
+        covered += max(0.0, stop - max(start, reached))
+        reached = max(reached, stop)
+    return covered
+
+
 def worker_share(info: Mapping[str, Any], host: str, address: str, tasks: list[Any], cpu_s: float) -> WorkerShare:
     """What one worker did, from the task stream."""
     mine = [task for task in tasks if task["worker"] == address]
-    compute_s = math.fsum(
-        part["stop"] - part["start"] for task in mine for part in task["startstops"] if part["action"] == "compute"
+    compute_s = covered_s(
+        [(part["start"], part["stop"]) for task in mine for part in task["startstops"] if part["action"] == "compute"]
     )
     return WorkerShare(str(info.get("name", address)), host, len(mine), round(compute_s, 6), round(cpu_s, 6))
 

@@ -17,7 +17,7 @@ from ..errors import BenchError
 from ..measure.phases import Phases
 from ..run import measure
 from ..terminal import Terminal
-from ..workloads import WORKLOADS
+from ..workloads import WORKLOADS, TaskWorkload
 from .compat import accept_old_clusters, wait_for_names
 from .dask import NODE_VARIABLE, Dask
 from .envelope import Envelope, Failure, to_lines
@@ -55,6 +55,7 @@ class JobSpec(BaseModel):
     infn: bool
     nodes: tuple[str, ...]
     mark: str
+    attachments: tuple[JobFile, ...] = ()
 
 
 def placement(nodes: tuple[str, ...]) -> dict[str, Any]:
@@ -200,10 +201,12 @@ def kube_cluster(spec: JobSpec) -> Callable[[ExitStack], Any]:
 def run_job(spec: JobSpec, terminal: Terminal) -> Envelope:
     """Do what the Job is for."""
     try:
+        for file in (*spec.files, *spec.attachments):
+            check_staged(Path(file.path), file.sha256)
         paths = tuple(Path(file.path) for file in spec.files)
-        for path, file in zip(paths, spec.files, strict=True):
-            check_staged(path, file.sha256)
         workload = WORKLOADS[spec.workload]
+        if isinstance(workload, TaskWorkload):
+            workload = workload.with_attachments([Path(file.path) for file in spec.attachments])
         job = Job.over(workload, paths)
         engine = (InfnDask if spec.infn else Dask)("dask-kubernetes", kube_cluster(spec), spec.workers)
         return Envelope(measurement=measure(job, engine, spec.repeats, spec.replicas, terminal, Phases()))

@@ -6,7 +6,7 @@ import secrets
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +46,12 @@ class Request:
     replicas: int | None
     workers: int | None
     infn: bool = False
+    attachments: Mapping[Path, str] = field(default_factory=dict[Path, str])
+
+
+def staged(files: Mapping[Path, str]) -> tuple[JobFile, ...]:
+    """Files with their sha256 as they lie on the nodes."""
+    return tuple(JobFile(path=str(node_path(path, digest)), sha256=digest) for path, digest in files.items())
 
 
 def analysis_nodes(facility: Facility, nodes: list[KubeNode]) -> list[KubeNode]:
@@ -133,15 +139,14 @@ def run_in_cluster(request: Request, facility: Facility, kube: Kube, terminal: T
     workers = request.workers or default_workers(facility, nodes)
     terminal.say(f"{workers} workers on {', '.join(names)}; image {image}")
     with phases.phase("stage"), terminal.step("input to the nodes"):
-        stage(kube, names, image, request.files, terminal)
+        stage(kube, names, image, {**request.files, **request.attachments}, terminal)
     spec = JobSpec(
         name=f"bench-{secrets.token_hex(4)}",
         namespace=NAMESPACE,
         image=image,
         workload=request.workload,
-        files=tuple(
-            JobFile(path=str(node_path(path, digest)), sha256=digest) for path, digest in request.files.items()
-        ),
+        files=staged(request.files),
+        attachments=staged(request.attachments),
         dataset_folder=str(NODE_FOLDER),
         repeats=request.repeats,
         replicas=request.replicas,

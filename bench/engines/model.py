@@ -81,6 +81,15 @@ class WorkerShare:
 
 
 @dataclass(frozen=True)
+class TaskSpan:
+    """A task that computed: its worker's place among the pass's workers, and when, in seconds after the trigger."""
+
+    worker: int
+    start_s: float
+    stop_s: float
+
+
+@dataclass(frozen=True)
 class Pass:
     """One execution of the whole graph over the whole input.
 
@@ -99,6 +108,7 @@ class Pass:
     n_partitions: int = 1
     workers: tuple[WorkerShare, ...] = ()
     disturbances: tuple[str, ...] = ()
+    spans: tuple[TaskSpan, ...] = ()
 
 
 class Engine(Protocol):
@@ -157,13 +167,13 @@ def local_pass(job: Job) -> Pass:
         return local_task_pass(job, job.workload)
     root = load()
     root.gInterpreter.Declare(job.workload.code)
-    booking = Booking.joined(
-        job.workload.book(tree, root.RDataFrame(tree, job.files), layouts[0].columns)
-        for tree, layouts in job.layouts_of.items()
-    ).with_variations(root.RDF.Experimental.VariationsFor)
-    cpu, start = time.process_time(), time.perf_counter()
     with told(f"{job.workload.name} on {job.paths[0]}"):
+        booking = Booking.joined(
+            job.workload.book(tree, root.RDataFrame(tree, job.files), layouts[0].columns)
+            for tree, layouts in job.layouts_of.items()
+        ).with_variations(root.RDF.Experimental.VariationsFor)
+        cpu, start = time.process_time(), time.perf_counter()
         booking.trigger(root.RDF.RunGraphs if job.others else None)
-    overall_s = time.perf_counter() - start
-    cpu_s = time.process_time() - cpu
+        overall_s = time.perf_counter() - start
+        cpu_s = time.process_time() - cpu
     return Pass(booking.collect(), overall_s, loop_s=overall_s, cpu_s=cpu_s)

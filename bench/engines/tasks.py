@@ -177,7 +177,10 @@ def gathered(client: Any, futures: Sequence[Any]) -> list[Partial]:
         ) from error
     except OSError as error:
         raise BenchError(
-            f"a task failed {RETRIES + 1} times", str(error), "See that input and output can be reached by all workers."
+            f"a task failed {RETRIES + 1} times",
+            str(error),
+            "See that input and output can be reached by all workers.",
+            Exit.CANNOT_TELL,
         ) from error
     finally:
         client.cancel(futures)
@@ -239,6 +242,7 @@ def check_visible(partials: Sequence[Partial], folder: Path) -> None:
                 f"{path} was written by a worker and is not here",
                 "the folder is not on a disk that workers and client share" if size is None else f"it has {size} bytes",
                 "Name a folder on a shared volume with --output, or none.",
+                Exit.CANNOT_TELL,
             )
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime
-from statistics import median
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from ..engines.model import Pass, WorkerShare
+from ..engines.model import Pass, TaskSpan, WorkerShare
+from ..measure.environment import Environment
 from ..measure.equality import Comparison, Physics
+from ..measure.statistics import Estimate, median_of
 from ..workloads import Outcome
 
 
@@ -52,10 +53,17 @@ class Passes(Record):
     n_partitions: int
     passes: tuple[TimedPass, ...]
 
+    spans: tuple[TaskSpan, ...] = Field(default=(), description="tasks of the last pass")
+
     @property
     def overall_s(self) -> float:
         """Median of the overall times."""
-        return median(each.overall_s for each in self.passes)
+        return self.estimate.value
+
+    @property
+    def estimate(self) -> Estimate:
+        """Median of the overall times, with its interval."""
+        return median_of([each.overall_s for each in self.passes])
 
 
 class Measurement(Record):
@@ -70,6 +78,7 @@ class Measurement(Record):
     comparisons: tuple[Comparison, ...]
     disturbances: tuple[str, ...] = Field(description="why the times must not be used; none: they may")
     versions: dict[str, str]
+    environment: Environment = Field(description="where the driving process ran")
     phases_s: dict[str, float]
 
 
@@ -110,6 +119,8 @@ class RunResult(Record):
     physics: Physics
     timing: str = Field(description="'valid', or 'disturbed (why)'")
     speed_up: float | None = Field(description="serial over distributed overall time; none from disturbed times")
+    speed_up_interval: Estimate | None = Field(default=None, description="the same with its bootstrap interval, 95 %")
+    limited_by: str = Field(default="", description="what limited the distributed passes, in words")
     phases_s: dict[str, float]
 
     @property

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rich.table import Table
 
 from ..measure.equality import Physics
+from ..workloads.stop4body_yields import RegionYield
 from .model import Passes, RunResult
 
 
@@ -30,6 +33,28 @@ def physics_table(result: RunResult, mass_histogram: str) -> Table:
     return table
 
 
+def yields_table(regions: Sequence[RegionYield], provenance: str) -> Table:
+    """Yield of each region with its uncertainties, and the variations that move it most."""
+    table = Table(title=f"yields of the input as it is (cuts: {provenance})", title_justify="left")
+    for column in ("region", "events", "yield", "statistical", "systematic", "largest variations"):
+        table.add_column(column, justify="left" if column in ("region", "largest variations") else "right")
+    for each in regions:
+        moved = [(shift, shift.up - each.events, shift.down - each.events) for shift in each.shifts]
+        moved.sort(key=lambda one: -max(abs(one[1]), abs(one[2])))
+        words = ", ".join(
+            f"{shift.name} {up:+.2g}/{down:+.2g}{' (mirrored)' * shift.mirrored}" for shift, up, down in moved[:3]
+        )
+        table.add_row(
+            each.region,
+            f"{each.raw:,}",
+            f"{each.events:.4g}",
+            f"± {each.statistical:.2g}",
+            f"+{each.up:.2g} -{each.down:.2g}",
+            words,
+        )
+    return table
+
+
 def time_table(result: RunResult) -> Table:
     """Times, speed-up and verdicts."""
     measured = result.measurement
@@ -42,8 +67,9 @@ def time_table(result: RunResult) -> Table:
     if measured.distributed:
         table.add_row(f"distributed ({measured.distributed.engine})", describe(measured.distributed, measured.entries))
         table.add_row("", describe_tasks(measured.distributed))
-        ratio = f"{result.speed_up:.2f} ×" if result.speed_up else "none: the times are disturbed"
-        table.add_row("speed-up", ratio)
+        table.add_row("speed-up", describe_ratio(result))
+        if result.limited_by:
+            table.add_row("limited by", result.limited_by)
     table.add_section()
     for comparison in measured.comparisons:
         words = f"{comparison.numbers_compared} numbers, largest deviation {comparison.largest_deviation:g}"
@@ -54,6 +80,15 @@ def time_table(result: RunResult) -> Table:
     table.add_row("physics", f"[{colour}]{result.physics}[/]")
     table.add_row("timing", f"[{'green' if result.timing == 'valid' else 'red'}]{result.timing}[/]")
     return table
+
+
+def describe_ratio(result: RunResult) -> str:
+    """The speed-up with its interval, or why there is none."""
+    if result.speed_up is None:
+        return "none: the times are disturbed" if result.physics is Physics.EQUAL else "none: the results differ"
+    interval = result.speed_up_interval
+    words = f"{result.speed_up:.2f} ×"
+    return f"{words} ({interval.low:.2f} to {interval.high:.2f}, 95 %)" if interval and interval.n > 2 else words
 
 
 def describe(passes: Passes, entries: int) -> str:

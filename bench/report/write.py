@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -22,6 +23,13 @@ def run_folder(out: Path | None, site: str, command: str) -> Path:
         paths.site_runtime(site).mkdir(parents=True, exist_ok=True, mode=0o700)
     folder.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+def write_texts(folder: Path, texts: Mapping[str, str]) -> None:
+    """Write texts under their names; no name ever holds half of one."""
+    for name, text in texts.items():
+        with replacing(folder / name) as temporary:
+            temporary.write_text(text)
 
 
 def write_json(path: Path, record: BaseModel) -> None:

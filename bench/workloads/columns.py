@@ -5,6 +5,9 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Sequence
 
+# Ends the name of a tally that has to be zero: of weights that are NaN or infinite.
+NO_NUMBER = "that are no number"
+
 
 class MissingColumns(LookupError):
     """A workload needs columns that the input has not got; the nearest ones that it has are named."""

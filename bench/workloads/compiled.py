@@ -38,9 +38,18 @@ class Library:
     sha256: str
     content: bytes
 
+    @classmethod
+    def of(cls, path: Path) -> Library:
+        """A library that is here as a file named after its content, or after its sources."""
+        return cls(path.stem.partition("-")[0], sha256(path), path.read_bytes())
+
     def path(self) -> Path:
-        """The library as a file in this machine's cache, put there if need be."""
-        return library_folder() / "by-content" / f"{self.name}-{self.sha256}.so"
+        """The library as a file in this machine's cache, put there where it is not."""
+        path = library_folder() / "by-content" / f"{self.name}-{self.sha256}.so"
+        if not path.is_file() or sha256(path) != self.sha256:
+            with replacing(path) as temporary:
+                temporary.write_bytes(self.content)
+        return path
 
     def load(self) -> ctypes.CDLL:
         """Load it into this process.
@@ -51,9 +60,6 @@ class Library:
             Its bytes are not those that the checksum is of, or it cannot be loaded.
         """
         path = self.path()
-        if not path.is_file() or sha256(path) != self.sha256:
-            with replacing(path) as temporary:
-                temporary.write_bytes(self.content)
         found = sha256(path)
         if found != self.sha256:
             raise BenchError(
@@ -92,7 +98,7 @@ def library(name: str, sources: Sequence[Path]) -> Library:
     if not final.is_file():
         with replacing(final, suffix=".so") as temporary:
             compile_library(name, sources[0], temporary)
-    return Library(name, sha256(final), final.read_bytes())
+    return Library.of(final)
 
 
 def compile_library(name: str, source: Path, target: Path) -> None:

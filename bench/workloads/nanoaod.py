@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from .columns import MissingColumns
 from .numeric import library
 
 TREE = "Events"
@@ -107,7 +108,7 @@ def names_in(present: Iterable[str], wanted: Mapping[str, Branch] = BRANCHES) ->
         " or ".join(branch.names) for quantity, branch in wanted.items() if branch.needed and quantity not in found
     ]
     if missing:
-        raise LookupError(f"NanoAOD needs the branches {', '.join(missing)}")
+        raise MissingColumns("the analysis of NanoAOD", missing, there)
     return found
 
 

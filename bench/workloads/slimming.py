@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..datasets.files import replacing, sha256
-from ..errors import BenchError
+from ..errors import BenchError, Exit
 from .compiled import Library, library
 from .model import CutStep, HistogramSpec, Outcome
 from .slimming_variations import CUTS, KEPT, NOMINAL, READ, UNVERIFIED, VARIATIONS, Shift
@@ -84,6 +84,8 @@ class AtlasSlimming(TaskWorkload):
     title: str = "ATLAS DAOD_PHYSLITE → slimmed ntuple (variations unverified)"
     tree: str = "CollectionTree"
     mass_histogram: str = "met_nominal"
+    # Most of the 1,500 branches are of classes without a dictionary, which cannot be copied; clusters are small anyway.
+    repackable: bool = False
     # Compiled when it is first asked for.
     shipped: list[Library] = field(default_factory=list[Library], compare=False, repr=False)
 
@@ -92,6 +94,12 @@ class AtlasSlimming(TaskWorkload):
         if not self.shipped:
             self.shipped.append(library("slimming", SOURCES))
         return self.shipped[0]
+
+    def attachments(self) -> tuple[Path, ...]:
+        return (self.library().path(),)
+
+    def with_attachments(self, paths: Sequence[Path]) -> AtlasSlimming:
+        return replace(self, shipped=[Library.of(path) for path in paths])
 
     def __getstate__(self) -> dict[str, object]:
         return {**self.__dict__, "shipped": [self.library()]}
@@ -123,6 +131,7 @@ class AtlasSlimming(TaskWorkload):
                 f"{chunk.file}, entries {chunk.first} to {chunk.last}, written to {final}",
                 str(error),
                 "See that the input can be read and that the output's disk is not full.",
+                Exit.CANNOT_TELL,
             ) from error
         return Partial(answer.entries, answer.cutflow, answer.tallies, answer.histograms, (part,))
 

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from .columns import NO_NUMBER, MissingColumns
 from .model import Booking, HistogramSpec
 from .stop4body_cuts import Cuts, default_cuts, expression
 from .stop4body_systematics import DOWN, NOMINAL_TREE, UP, VARIATIONS, WEIGHTS, tree_of
@@ -60,7 +61,7 @@ class Stop4Body:
         sides = [f"{name}__{side}" for name in weights for side in (UP, DOWN)]
         missing = [name for name in (*NEEDED, *sides) if name not in present]
         if missing:
-            raise LookupError(f"{self.name} needs the columns {', '.join(missing)} of the tree {tree}")
+            raise MissingColumns(f"{self.name}, in the tree {tree},", missing, present)
         self.cuts.check(present)
 
         all_events = frame.Count()
@@ -71,9 +72,10 @@ class Stop4Body:
         }
         frame = frame.Define(
             "event_weight",
-            f"weight * WeightEventsbTag * WeightEventsPU * bench::stop4body::Luminosity(RunNumber) * {NORMALISATION}",
+            "double(weight) * WeightEventsbTag * WeightEventsPU"
+            f" * bench::stop4body::Luminosity(RunNumber) * {NORMALISATION}",
         ).Define("one", "1.0")
-        tallies[f"weights of {tree} that are no number"] = frame.Filter("!std::isfinite(event_weight)").Count()
+        tallies[f"weights of {tree} {NO_NUMBER}"] = frame.Filter("!std::isfinite(event_weight)").Count()
         for name in weights:
             both = ", ".join(f"event_weight * {name}__{side}" for side in (UP, DOWN))
             frame = frame.Vary("event_weight", f"ROOT::RVecD{{{both}}}", [UP, DOWN], name)

@@ -1,21 +1,24 @@
 """Cuts of the 4-body stop analysis, from a YAML file that says where each comes from.
 
 A cut is a comparison of columns and numbers with arithmetic, joined by && and ||: what is valid C++ and, with `and`
-and `or` in their places, valid Python. It is read as Python to be checked before ROOT compiles it.
+and `or` in their places, valid Python. It is read as Python to be checked before ROOT compiles it; what the two
+languages understand differently is refused.
 """
 
 from __future__ import annotations
 
 import ast
 import difflib
+import re
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
+from typing import Annotated
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
-from ..errors import BenchError
+from ..errors import BenchError, Exit
 
 FOLDER = Path(__file__).parent / "cuts"
 DEFAULT = "139ifb"
@@ -29,6 +32,12 @@ ALLOWED = (
     ast.UnaryOp, ast.USub,
     ast.Name, ast.Load, ast.Constant,
 )  # fmt: skip
+
+# What is a number, and the same one, in both languages: Python's 1_000 is none in C++, and 1j is no number for cuts.
+NUMBER = re.compile(r"(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+
+# Names of regions begin the names of histograms, up to a slash.
+Region = Annotated[str, StringConstraints(pattern=r"^\w+$")]
 
 
 class Cut(BaseModel):
@@ -52,7 +61,7 @@ class Cuts(BaseModel):
     source: str
     provenance: str
     preselection: tuple[Cut, ...]
-    regions: dict[str, tuple[Cut, ...]]
+    regions: Annotated[dict[Region, tuple[Cut, ...]], Field(min_length=1)]
     file: str = ""
 
     def check(self, columns: Iterable[str]) -> None:
@@ -88,19 +97,20 @@ def read_cuts(name: str) -> Cuts:
     path = Path(name) if name.endswith((".yaml", ".yml")) else FOLDER / f"{name}.yaml"
     if not path.is_file():
         sets = ", ".join(sorted(each.stem for each in FOLDER.glob("*.yaml")))
-        raise BenchError(f"--cuts {name}", "there is no such file or set of cuts", f"Sets: {sets}.")
+        raise BenchError(f"--cuts {name}", "there is no such file or set of cuts", f"Sets: {sets}.", Exit.CANNOT_TELL)
     try:
         return Cuts.model_validate({**yaml.safe_load(path.read_text()), "file": path.name})
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         place = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else str(path)
-        raise BenchError(place, f"no YAML: {error.problem}", NEXT_STEP) from error
+        raise BenchError(place, f"no YAML: {error.problem}", NEXT_STEP, Exit.CANNOT_TELL) from error
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(each) for each in first["loc"])
-        raise BenchError(f"{path}: {place}", first["msg"], NEXT_STEP) from error
-    except (TypeError, UnicodeDecodeError) as error:
-        raise BenchError(str(path), "it is no set of cuts", NEXT_STEP) from error
+        raise BenchError(f"{path}: {place}", first["msg"], NEXT_STEP, Exit.CANNOT_TELL) from error
+    except (yaml.YAMLError, TypeError, ValueError, RecursionError) as error:
+        # No text, a date that there is not, lists without end.
+        raise BenchError(str(path), "it is no set of cuts", NEXT_STEP, Exit.CANNOT_TELL) from error
 
 
 @cache
@@ -110,16 +120,33 @@ def default_cuts() -> Cuts:
 
 
 def _check(place: str, cut: str, known: set[str]) -> None:
+    text = cut.replace("&&", " and ").replace("||", " or ").strip()
     try:
-        tree = ast.parse(cut.replace("&&", " and ").replace("||", " or ").strip(), mode="eval")
+        tree = ast.parse(text, mode="eval")
     except SyntaxError as error:
-        raise BenchError(place, f"it cannot be read: {error.msg}", NEXT_STEP) from error
+        raise BenchError(place, f"it cannot be read: {error.msg}", NEXT_STEP, Exit.CANNOT_TELL) from error
+    if "#" in text:
+        raise BenchError(place, "a comment is not for cuts", "Put it after the braces.", Exit.CANNOT_TELL)
     for node in ast.walk(tree):
         if not isinstance(node, ALLOWED):
             raise BenchError(
-                place, f"{type(node).__name__} is not for cuts", "Compare columns and numbers, joined by && and ||."
+                place,
+                f"{type(node).__name__} is not for cuts",
+                "Compare columns and numbers, joined by && and ||.",
+                Exit.CANNOT_TELL,
             )
+        if isinstance(node, ast.Compare) and len(node.ops) > 1:
+            # In C++ the second comparison is with the truth of the first: 12 < x < 20 holds for every x.
+            raise BenchError(
+                place, "it compares more than two values at once", "Write a < x && x < b.", Exit.CANNOT_TELL
+            )
+        if isinstance(node, ast.Constant) and not NUMBER.fullmatch(segment := _segment(text, node)):
+            raise BenchError(place, f"{segment} is no number", NEXT_STEP, Exit.CANNOT_TELL)
         if isinstance(node, ast.Name) and node.id not in known:
             near = difflib.get_close_matches(node.id, known, n=3)
             hint = f" (nearest: {', '.join(near)})" if near else ""
-            raise BenchError(place, f"the input has no column {node.id}{hint}", NEXT_STEP)
+            raise BenchError(place, f"the input has no column {node.id}{hint}", NEXT_STEP, Exit.CANNOT_TELL)
+
+
+def _segment(text: str, node: ast.expr) -> str:
+    return ast.get_source_segment(text, node) or ""

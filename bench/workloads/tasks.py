@@ -131,6 +131,8 @@ class TaskWorkload(Protocol):
     tree: str
     # Name of the histogram whose mean and width sum up the result; "" for none.
     mass_histogram: str = ""
+    # Whether the input may be rewritten in small clusters before it is read (`bench data repack`).
+    repackable: bool = True
 
     def tasks(self, job: Job, slots: int) -> Sequence[Any]:
         """The tasks for a job, picklable; mostly `chunks(job, slots)`.
@@ -157,6 +159,14 @@ class TaskWorkload(Protocol):
     def combine(self, partials: Sequence[Partial]) -> Outcome:
         """Put the results together; they come in the order of the tasks. Mostly `merged(partials)`."""
         ...
+
+    def attachments(self) -> tuple[Path, ...]:
+        """Files beside the input that have to go wherever the workload runs: what was compiled on this machine."""
+        return ()
+
+    def with_attachments(self, paths: Sequence[Path]) -> TaskWorkload:
+        """The same workload with these files as they lie on another machine, their checksums checked."""
+        return self
 
     def remarks(self) -> Mapping[str, str]:
         """What has to be known about files that were written; goes into their manifest."""

@@ -92,11 +92,12 @@ def on_the_machine(lab: Lab) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def second(repo: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    lab = Lab(repo, tmp_path_factory.mktemp("state"))
-    yield lab
-    lab("down", "--purge")
-    shutil.rmtree(lab.clouds.parent, ignore_errors=True)
+def second(lab: dict[str, str], repo: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """A second lab; the first one is up, so Docker Engine stays when this one goes."""
+    beside = Lab(repo, tmp_path_factory.mktemp("state"))
+    yield beside
+    beside("down", "--purge")
+    shutil.rmtree(beside.clouds.parent, ignore_errors=True)
 
 
 @pytest.fixture
@@ -116,7 +117,10 @@ def make_server(cloud: Any, name: str) -> Any:
         flavor_id=cloud.compute.find_flavor("c1.r1").id,
         networks=[{"uuid": network.id}],
     )
-    return cloud.compute.wait_for_server(server, interval=0.3, wait=60)
+    try:
+        return cloud.compute.wait_for_server(server, interval=0.3, wait=60)
+    except openstack.exceptions.ResourceFailure:
+        pytest.fail(f"{name}: {cloud.compute.get_server(server).fault}")
 
 
 def container_of(server: Any) -> str:

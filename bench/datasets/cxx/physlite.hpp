@@ -201,7 +201,8 @@ struct Jets {
    }
 };
 
-inline void Write(const char *path, Long64_t entries, std::uint64_t seed, Long64_t entriesPerCluster)
+// The events from `first` up to, and not including, `end`.
+inline void Write(const char *path, Long64_t first, Long64_t end, std::uint64_t seed, Long64_t entriesPerCluster)
 {
    TFile file(path, "RECREATE", "", 505);
    TTree tree("CollectionTree", "generated events, not data");
@@ -239,7 +240,7 @@ inline void Write(const char *path, Long64_t entries, std::uint64_t seed, Long64
    scalar("DFCommonJets_eventClean_LooseBad", &clean, "/B");
 
    tree.SetAutoFlush(entriesPerCluster);
-   for (Long64_t entry = 0; entry < entries; ++entry) {
+   for (Long64_t entry = first; entry < end; ++entry) {
       Random random(seed, entry);
       for (const auto &column : clear)
          column();
@@ -271,12 +272,12 @@ inline void Write(const char *path, Long64_t entries, std::uint64_t seed, Long64
          source.push_back(names.size());
       }
       const int n = 1 + random.Poisson(20);
-      const int first = random.Chance(0.995) ? 1 : 0; // without a primary vertex now and then
+      const int primary = random.Chance(0.995) ? 1 : 0; // without a primary vertex now and then
       for (int i = 0; i < n; ++i) {
          x.push_back(-0.5 + 0.01 * random.Gauss());
          y.push_back(-0.5 + 0.01 * random.Gauss());
          z.push_back(40 * random.Gauss());
-         vertexType.push_back(i == 0 ? first : i + 1 == n ? 0 : 3);
+         vertexType.push_back(i == 0 ? primary : i + 1 == n ? 0 : 3);
       }
       event = entry + 1;
       randomRun = run + entry % 100;

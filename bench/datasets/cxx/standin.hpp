@@ -13,10 +13,13 @@
 
 namespace bench::standin {
 
-// splitmix64 (Steele, Lea, Flood 2014) over a counter: the numbers of an event depend on its own number alone.
+// splitmix64 (Steele, Lea, Flood 2014) over a counter: the numbers of an event depend on the seed and its own number.
 class Random {
 public:
-   explicit Random(std::uint64_t entry) : fState(entry * 0x9E3779B97F4A7C15ull) {}
+   Random(std::uint64_t seed, std::uint64_t entry)
+      : fState(entry * 0x9E3779B97F4A7C15ull ^ seed * 0xBF58476D1CE4E5B9ull)
+   {
+   }
    double Uniform()
    {
       std::uint64_t z = (fState += 0xD1B54A32D192ED03ull);
@@ -34,7 +37,7 @@ private:
    std::uint64_t fState;
 };
 
-inline void WriteFccZee(const char *path, Long64_t entries)
+inline void WriteFccZee(const char *path, Long64_t entries, std::uint64_t seed = 0)
 {
    TFile file(path, "RECREATE", "", 505);
    TTree tree("events", "generated events, not data");
@@ -49,7 +52,7 @@ inline void WriteFccZee(const char *path, Long64_t entries)
    tree.Branch("Electron#0.collectionID", &collection);
    tree.SetAutoFlush(entries);
    for (Long64_t entry = 0; entry < entries; ++entry) {
-      Random random(entry);
+      Random random(seed, entry);
       for (auto *column : {&energy, &px, &py, &pz, &charge})
          column->clear();
       index.clear();

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import math
 import os
 import shutil
@@ -14,6 +15,7 @@ from pathlib import Path
 import pytest
 from bench_inputs import WORKLOAD, ZEE, job_of
 
+from bench import cli
 from bench.datasets.finite import refuse_not_finite
 from bench.datasets.repack import Repacked
 from bench.engines.dask import Dask, local_cluster
@@ -24,7 +26,7 @@ from bench.measure.phases import Phases
 from bench.run import prepare
 from bench.terminal import Terminal
 from bench.workloads import Outcome
-from bench.workloads.columns import nearest
+from bench.workloads.columns import NO_NUMBER, nearest
 from bench.workloads.model import Histogram
 from bench.workloads.root import load
 
@@ -142,25 +144,45 @@ def test_weights_that_are_no_number_are_counted_and_their_column_is_named(tmp_pa
     assert str(path) in caught.value.what
     assert "SRA/nominal" in caught.value.what
     assert caught.value.why == "Wt/weight_up has 3 of 100 values NaN or infinite, the first in entry 7"
-    refuse_not_finite(with_weights((0.0, 1.0, 0.0)), [path], ["Wt"])
+    good = with_weights((0.0, 1.0, 0.0))
+    refuse_not_finite(good, [path], ["Wt"])
+    with pytest.raises(BenchError, match="3 weights of Wt that are no number: Wt/weight_up has 3 of 100"):
+        refuse_not_finite(replace(good, tallies={f"weights of Wt {NO_NUMBER}": 3}), [path], ["Wt"])
+
+
+def flipped(source: Path, copy: Path, basket: int) -> Path:
+    """A copy in which 40 bytes in the middle of a basket of a column that is read are flipped."""
+    shutil.copyfile(source, copy)
+    copy.chmod(0o644)
+    file = load().TFile.Open(str(copy))
+    branch = file.Get(ZEE.tree).GetBranch("ReconstructedParticles.charge")
+    middle = int(branch.GetBasketSeek(basket)) + int(branch.GetBasketBytes()[basket]) // 2
+    file.Close()
+    data = bytearray(copy.read_bytes())
+    data[middle : middle + 40] = bytes(each ^ 0xFF for each in data[middle : middle + 40])
+    copy.write_bytes(data)
+    return copy
 
 
 @pytest.fixture
-def corrupt(repacked: Repacked, tmp_path: Path) -> Path:
-    """One basket of a column that is read has some of its bytes flipped."""
-    path = tmp_path / "corrupt.root"
-    shutil.copyfile(repacked.path, path)
-    root = load()
-    file = root.TFile.Open(str(path))
-    branch = file.Get(ZEE.tree).GetBranch("ReconstructedParticles.charge")
-    begin, size = int(branch.GetBasketSeek(3)), int(branch.GetBasketBytes()[3])
-    file.Close()
-    data = bytearray(path.read_bytes())
-    # Behind the basket's key: the header of the compressed block, which has the sizes and a checksum in it.
-    for i in range(begin + size // 2, begin + size // 2 + 40):
-        data[i] ^= 0xFF
-    path.write_bytes(data)
-    return path
+def corrupt(real_file: Path, tmp_path: Path) -> Path:
+    return flipped(real_file, tmp_path / "corrupt.root", 1)
+
+
+def test_a_crash_on_nonsense_is_an_error(repacked: Repacked, tmp_path: Path, repo: Path) -> None:
+    """ZSTD blocks have no checksum: here their nonsense is the size of an array, and ROOT crashes."""
+    path = flipped(repacked.path, tmp_path / "nonsense.root", 3)
+    ran = subprocess.run(
+        [sys.executable, "-m", "bench", "run", "fcc-zee", "--input", str(path), "--out", str(tmp_path / "out")],
+        cwd=repo,
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
+    assert ran.returncode == 2, ran.stdout + ran.stderr
+    assert f"{path}: the input cannot be read" in ran.stderr
+    assert len(ran.stderr.splitlines()) < 10, ran.stderr
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("engine", ["serial", "threads", "dask-local"])
@@ -201,9 +223,25 @@ def test_a_full_disk_leaves_nothing(real_file: Path, tmp_path: Path, repo: Path)
         timeout=240,
     )
     assert ran.returncode == 2, ran.stdout + ran.stderr
-    assert "File too large" in ran.stderr
+    assert "error writing" in ran.stderr
+    assert "room on the disk" in ran.stderr
     assert "Traceback" not in ran.stderr
     assert [path for path in cache.rglob("*") if path.is_file()] == []
+
+
+def test_a_disk_that_is_full_is_told_whatever_was_written(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def write() -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/out/run.json")
+
+    monkeypatch.setattr(cli, "app", write)
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 2
+    assert capsys.readouterr().err.startswith(
+        "bench: /out/run.json cannot be written\n  why: No space left on device\n"
+    )
 
 
 def test_a_worker_that_dies_spoils_the_time_and_not_the_physics(repacked: Repacked) -> None:

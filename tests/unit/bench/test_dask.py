@@ -66,8 +66,8 @@ def test_the_way_of_the_notebooks_gives_the_same_physics(stand_in: Path, tmp_pat
 def test_every_line_of_a_stand_in_says_so(stand_in: Path, tmp_path: Path, repo: Path) -> None:
     """Where no file is found and the address does not answer."""
     script = (
-        "from dataclasses import replace; from bench import run, paths; from bench.cli import main;"
-        "run.CATALOGUE['fcc-zee'] = replace(run.CATALOGUE['fcc-zee'], file_name='no.root', url='http://127.0.0.1:1/x');"
+        "from dataclasses import replace; from bench.datasets.catalogue import CATALOGUE; from bench.cli import main;"
+        "CATALOGUE['fcc-zee'] = replace(CATALOGUE['fcc-zee'], file_name='no.root', url='http://127.0.0.1:1/x');"
         "main()"
     )
     ran = subprocess.run(
@@ -113,7 +113,7 @@ def test_an_input_without_the_columns_is_refused(tmp_path: Path, repo: Path) -> 
     path = tmp_path / "other.root"
     load().RDataFrame(5).Define("x", "1.0").Snapshot("events", str(path))
     ran = bench("run", "fcc-zee", "--input", str(path), cwd=repo)
-    assert ran.returncode == 1
+    assert ran.returncode == 2
     assert "ReconstructedParticles.energy" in ran.stderr
 
 

@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from bench.cli import app
 from bench.datasets.describe import FileDescription, TreeDescription, compression, describe
+from bench.datasets.locate import search_folders
 from bench.datasets.repack import Repacked
 from bench.errors import BenchError
 from bench.workloads.root import load
@@ -72,6 +73,17 @@ def test_all_branches_of_the_real_file_are_there(real_file: Path) -> None:
     assert (events.entries, len(events.branches), events.compressions) == (5000, 286, ("ZLIB 1",))
     # All that is in the file but headers and the other trees.
     assert 0.95 < events.compressed_bytes / real_file.stat().st_size < 1
+
+
+def test_the_compression_of_a_merged_file_is_read_from_its_baskets() -> None:
+    """The branches of this file say that they are not compressed."""
+    found = [folder / "nano_tt_v12.root" for _, folder in search_folders() if (folder / "nano_tt_v12.root").is_file()]
+    if not found:
+        pytest.skip("nano_tt_v12.root is neither in $BENCH_DATA nor in shared/data beside the checkout")
+    events = tree(describe(found[0], "", "", slots=1), "Events")
+    assert (events.entries, len(events.branches)) == (200, 654)
+    assert set(events.compressions) <= {"ZLIB", "none"}
+    assert events.compressions[0] == "ZLIB"
 
 
 def test_the_command(small: Path) -> None:

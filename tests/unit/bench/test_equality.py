@@ -75,10 +75,10 @@ def test_the_same_run_with_all_events_is_equal(
 def test_yields_that_are_not_the_recorded_ones_make_the_run_invalid(
     real_file: Path, monkeypatch: pytest.MonkeyPatch, terminal: Terminal
 ) -> None:
-    from bench import run
+    from bench.datasets.catalogue import CATALOGUE
 
-    changed = replace(run.CATALOGUE["fcc-zee"], expected_cutflow={"mass": 2784})
-    monkeypatch.setitem(run.CATALOGUE, "fcc-zee", changed)
+    changed = replace(CATALOGUE["fcc-zee"], expected_cutflow={"mass": 2784})
+    monkeypatch.setitem(CATALOGUE, "fcc-zee", changed)
     result = run_here(WORKLOAD, [], Serial(), repeats=1, replicas=1, terminal=terminal)
     assert result.physics is Physics.UNEQUAL
 

@@ -13,10 +13,15 @@ from typing import Any
 import pytest
 from slimming_by_hand import passes_before, read, select
 from toy_slimming import OneTooFew
+from typer.testing import CliRunner
 
+from bench.cli import app
+from bench.datasets import generate_physlite
 from bench.datasets.files import sha256
+from bench.datasets.generate import generate
 from bench.datasets.inspect import layout
-from bench.engines.dask import Dask
+from bench.engines import incluster
+from bench.engines.dask import Dask, scheduler
 from bench.engines.local import Serial
 from bench.engines.model import Job
 from bench.engines.tasks import MANIFEST, Manifest
@@ -29,24 +34,20 @@ from bench.workloads.slimming import SOURCES, AtlasSlimming, stream
 from bench.workloads.slimming_variations import KEPT, VARIATIONS
 
 ENTRIES, CLUSTER, TREE = 1200, 100, "CollectionTree"
-GENERATE = (
-    "import sys; from pathlib import Path; from bench.datasets.generate_physlite import write_physlite;"
-    "[write_physlite(Path(sys.argv[seed]), 'test', int(sys.argv[3]), seed, int(sys.argv[4])) for seed in (1, 2)]"
-)
-
-
-def generate(path: Path) -> Path:
-    """A file made in a process of its own, and after it one of another seed."""
-    other = path.with_name(f"other-{path.name}")
-    subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", GENERATE, str(path), str(other), str(ENTRIES), str(CLUSTER)], check=True
-    )
-    return path
+GENERATE = f"""
+import sys
+from pathlib import Path
+from bench.datasets import generate_physlite as generator
+generator.ENTRIES_PER_CLUSTER = {CLUSTER}
+generator.write(Path(sys.argv[1]), "test", 0, {ENTRIES}, 1)
+"""
 
 
 @pytest.fixture(scope="module")
 def physlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return generate(tmp_path_factory.mktemp("physlite") / "DAOD_PHYSLITE.stand-in.root")
+    path = tmp_path_factory.mktemp("physlite") / "DAOD_PHYSLITE.root"
+    subprocess.run([sys.executable, "-W", "ignore", "-c", GENERATE, str(path)], check=True)
+    return path
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +72,7 @@ def branches(path: Path) -> set[str]:
         return {str(branch.GetName()) for branch in file.Get(TREE).GetListOfBranches()}
 
 
-def test_the_stand_in_has_the_real_names_and_types_and_the_same_bytes_each_time(physlite: Path, tmp_path: Path) -> None:
+def test_the_stand_in_has_the_real_names_and_types(physlite: Path) -> None:
     frame = load().RDataFrame(TREE, str(physlite))
     types = {str(name): str(frame.GetColumnType(name)).split("::")[-1] for name in frame.GetColumnNames()}
     for name, kind in {
@@ -89,9 +90,25 @@ def test_the_stand_in_has_the_real_names_and_types_and_the_same_bytes_each_time(
     }.items():
         assert types[name].endswith(kind), (name, types[name])
     assert "AnalysisMuonsAuxDyn.m" not in types
-    assert sha256(generate(tmp_path / "again.root")) == sha256(physlite)
-    assert sha256(tmp_path / "other-again.root") != sha256(physlite)
     assert layout(physlite, TREE).n_clusters == ENTRIES // CLUSTER
+
+
+def test_generated_events_depend_on_the_seed_and_their_number_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def numbers(path: Path) -> list[float]:
+        column = "EventInfoAuxDyn.GenFiltMET"
+        return load().RDataFrame(TREE, str(path)).AsNumpy([column])[column].tolist()
+
+    (whole,) = generate("atlas-slimming", tmp_path / "whole", 40)
+    (again,) = generate("atlas-slimming", tmp_path / "again", 40)
+    assert sha256(whole) == sha256(again)
+    monkeypatch.setattr(generate_physlite, "EVENTS_PER_FILE", 30)
+    first, second = generate("atlas-slimming", tmp_path / "two", 40)
+    assert (len(numbers(first)), len(numbers(second))) == (30, 10)
+    assert numbers(first) + numbers(second) == numbers(whole)
+    (other,) = generate("atlas-slimming", tmp_path / "other", 20, seed=2)
+    assert set(numbers(other)).isdisjoint(numbers(whole))
 
 
 def test_every_variation_is_what_a_loop_by_hand_finds(workload: AtlasSlimming, physlite: Path, tmp_path: Path) -> None:
@@ -150,7 +167,9 @@ def test_distributed_writes_what_serial_writes(
     assert measured.disturbances == ()
     assert measured.n_partitions == 6
     rows = {
-        name: sorted(row["event_number"] for path in parts(tmp_path / name) for row in read(path, TREE))
+        name: sorted(
+            load().RDataFrame(TREE, [*map(str, parts(tmp_path / name))]).AsNumpy(["event_number"])["event_number"]
+        )
         for name in ("serial", "dask-local")
     }
     assert rows["serial"] == rows["dask-local"]
@@ -214,7 +233,9 @@ def test_one_event_dropped_is_invalid(
     workload: AtlasSlimming, physlite: Path, two_workers: Dask, terminal: Terminal
 ) -> None:
     short = OneTooFew(client=os.getpid(), shipped=workload.shipped)
-    result = run_here(short, [physlite], two_workers, 1, 1, terminal, entries_per_cluster=None)
+    result = run_here(short, [physlite], two_workers, 1, 1, terminal)
+    assert not result.input.repacked
+    assert result.measurement.clusters == ENTRIES // CLUSTER
     assert result.physics is Physics.UNEQUAL
     assert not result.valid
 
@@ -268,8 +289,9 @@ def test_a_corrupt_basket_is_an_error(workload: AtlasSlimming, physlite: Path, t
     with path.open("r+b") as stream_:
         stream_.seek(place + length - 100)
         stream_.write(b"\xa5" * 80)
-    with pytest.raises(BenchError, match=r"corrupt\.root, entries \d+ to \d+"):
+    with pytest.raises(BenchError, match=r"corrupt\.root, entries \d+ to \d+") as caught:
         Serial().run(job_of(workload, path, output=tmp_path / "out"))
+    assert caught.value.status == 2
     assert list((tmp_path / "out").iterdir()) == []
 
 
@@ -306,6 +328,40 @@ def test_a_worker_without_a_compiler_gets_the_library(
     assert sha256(received.path()) == workload.library().sha256
 
 
+def test_a_job_in_the_cluster_gets_the_library_with_its_input(
+    workload: AtlasSlimming, physlite: Path, tmp_path: Path, two_workers: Dask, terminal: Terminal,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """The image has no compiler. Workers that run here stand in for the cluster's."""
+    (attachment,) = workload.attachments()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "empty"))
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    monkeypatch.setattr(incluster, "kube_cluster", lambda _: scheduler(two_workers.client.scheduler.address))
+
+    def staged(path: Path, digest: str) -> tuple[incluster.JobFile, ...]:
+        return (incluster.JobFile(path=str(path), sha256=digest),)
+
+    def spec(digest: str) -> incluster.JobSpec:
+        return incluster.JobSpec(
+            name="test", namespace="bench", image="", workload=workload.name, dataset_folder="", repeats=1, replicas=1,
+            workers=2, infn=False, nodes=(), mark="", files=staged(physlite, sha256(physlite)),
+            attachments=staged(attachment, digest),
+        )  # fmt: skip
+
+    measurement = incluster.run_job(spec(sha256(attachment)), terminal).measurement
+    assert measurement is not None
+    assert {each.verdict for each in measurement.comparisons} == {Physics.EQUAL}
+    failure = incluster.run_job(spec("0" * 64), terminal).failure
+    assert failure is not None
+    assert "its sha256 is" in failure.why
+
+
+def test_an_output_that_nobody_could_see_is_refused() -> None:
+    ended = CliRunner().invoke(app, ["run", "atlas-slimming", "--engine", "dask-kubernetes", "--output", "/x"])
+    assert isinstance(ended.exception, BenchError)
+    assert "share no volume" in ended.exception.why
+
+
 def test_a_library_with_other_bytes_is_not_loaded(workload: AtlasSlimming) -> None:
     good = workload.library()
     assert all(source.is_file() for source in SOURCES)
@@ -322,3 +378,10 @@ def test_a_real_file_of_atlas_open_data(workload: AtlasSlimming, tmp_path: Path,
     reference, measured = Serial().run(job), two_workers.run(job)
     assert compare(reference.outcome, measured.outcome, "serial").verdict is Physics.EQUAL
     assert reference.outcome.entries == layout(found[0], TREE).entries
+
+
+def test_the_mode_of_the_notebooks_is_refused_before_any_work() -> None:
+    ended = CliRunner().invoke(app, ["run", "atlas-slimming", "--engine", "dask-local", "--mode", "infn"])
+    assert isinstance(ended.exception, BenchError)
+    assert "this workload is a list of tasks" in str(ended.exception)
+    assert ended.exception.status == 2

@@ -17,13 +17,15 @@ from bench.engines.model import Job, local_pass
 from bench.errors import BenchError
 from bench.measure.equality import Physics, compare
 from bench.workloads import Stop4Body
-from bench.workloads.stop4body_cuts import read_cuts
+from bench.workloads.stop4body_cuts import Cut, read_cuts
 from bench.workloads.stop4body_systematics import ONE_SIDED, TWO_SIDED, WEIGHTS
 from bench.workloads.stop4body_yields import mirrored, region_yields
 
 # Every kind of variation: one-sided, two-sided, of electrons, jets and missing momentum.
 FEW = ("JET_JER_EffectiveNP_1__1up", "EG_SCALE_ALL__1up", "EG_SCALE_ALL__1down")
 SMALL = Stop4Body(variations=FEW)
+# Columns of the preselection of both sets of cuts.
+NAMES = {"nLep", "lep1Charge", "lep2Charge", "lep1pT", "lep2pT", "mll", "MET", "jet1pT"}
 
 
 @pytest.fixture(scope="session")
@@ -137,12 +139,47 @@ def test_both_sets_of_cuts_run(campaigns: tuple[Path, ...]):
         ("regions: [", "mine.yaml:2:1: no YAML"),
         ("title: x", "source: Field required"),
         ("- a list", "it is no set of cuts"),
+        ("title: \x01", "it is no set of cuts"),
+        ("title: 2024-99-99", "it is no set of cuts"),
+        ("a: " + 3000 * "[", "it is no set of cuts"),
+        (
+            "title: x\nsource: x\nprovenance: x\npreselection: []\nregions: {}",
+            "regions: Dictionary should have at least",
+        ),
+        ("title: x\nsource: x\nprovenance: x\npreselection: []\nregions: {SR/A: []}", "regions.SR/A"),
     ],
 )
 def test_file_that_is_no_set_of_cuts(tmp_path: Path, text: str, words: str):
     (tmp_path / "mine.yaml").write_text(f"{text}\n")
     with pytest.raises(BenchError, match=words.replace(":", ".")):
         read_cuts(str(tmp_path / "mine.yaml"))
+
+
+@pytest.mark.parametrize(
+    ("cut", "words"),
+    [
+        ("12 < MET < 20", "more than two values"),
+        ("MET > 12 # GeV", "a comment"),
+        ("MET > None", "None is no number"),
+        ("MET > True", "True is no number"),
+        ("MET == 'a'", "'a' is no number"),
+        ("MET > 1_000", "1_000 is no number"),
+        ("MET > 1j", "1j is no number"),
+    ],
+)
+def test_cut_that_means_something_else_in_cpp_is_refused(cut: str, words: str):
+    cuts = read_cuts("36ifb")
+    odd = cuts.model_copy(update={"regions": {"SR": (Cut(cut=cut, source=""),)}})
+    with pytest.raises(BenchError, match=words) as raised:
+        odd.check(NAMES)
+    assert raised.value.what.startswith("36ifb.yaml: regions.SR[0]")
+    assert raised.value.status == 2
+
+
+@pytest.mark.parametrize("number", ["12", "12.", ".5", "1.5e-3", "2E+2"])
+def test_numbers_of_cuts(number: str):
+    cuts = read_cuts("36ifb")
+    cuts.model_copy(update={"regions": {"SR": (Cut(cut=f"MET > -{number}", source=""),)}}).check(NAMES)
 
 
 @pytest.mark.parametrize(

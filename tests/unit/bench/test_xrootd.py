@@ -31,6 +31,15 @@ from bench.terminal import Terminal
 pytestmark = [pytest.mark.skipif(bool(why_absent()), reason=why_absent()), pytest.mark.timeout(300)]
 
 
+COPY = """
+import sys
+from pathlib import Path
+from bench.datasets.remote import pull
+from bench.terminal import Terminal
+pull(sys.argv[1], Path(sys.argv[2]), Terminal())
+"""
+
+
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
     install()
@@ -88,26 +97,39 @@ def test_reading_in_place_gives_the_same(
     assert [each.contents for each in distributed.histograms] == [each.contents for each in expected.histograms]
 
 
-@pytest.mark.parametrize("on_workers", [False, True])
-def test_a_server_that_goes_away_during_a_run(repacked: Repacked, two_workers: Dask, on_workers: bool) -> None:
+def test_a_server_that_goes_away_from_the_workers(repacked: Repacked, two_workers: Dask) -> None:
     """The error comes, in one line; how soon is a matter of the limits in `workloads/root.py`."""
     install()
     with running() as leaving:
         job = job_at(leaving.add(repacked.path))
-        if on_workers:
-            two_workers.warm_up(job)
-        else:
-            local_pass(job)
-        # By another process: ROOT keeps Python's lock while it loops over events here.
+        two_workers.warm_up(job)
+        # By another process: ROOT may keep Python's lock here.
         assert leaving.process is not None
         killer = subprocess.Popen(["sh", "-c", f"sleep 0.5; kill -9 {leaving.process.pid}"])
-        run = two_workers.run if on_workers else local_pass
         with pytest.raises(BenchError) as caught:
-            run(replace(job, replicas=1000))
+            two_workers.run(replace(job, replicas=1000))
         killer.wait()
     assert caught.value.status == 2, caught.value
     assert "\n" not in caught.value.why
     assert "TNetXNGFile" in caught.value.why
+
+
+def test_the_command_ends_when_its_server_does(repacked: Repacked, tmp_path: Path, repo: Path) -> None:
+    install()
+    with running() as leaving:
+        arguments = ["--input", leaving.add(repacked.path), "--staging", "remote", "--replicas", "300"]
+        command = [sys.executable, "-u", "-m", "bench", "run", "fcc-zee", *arguments, "--out", str(tmp_path / "out")]
+        with subprocess.Popen(
+            command, cwd=repo, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        ) as run:  # fmt: skip
+            assert run.stdout is not None
+            assert any(line.startswith("serial, first pass") for line in run.stdout)
+            leaving.stop()
+            _, said = run.communicate(timeout=200)
+    assert run.returncode == 2, said
+    assert "the input cannot be read" in said
+    assert "Traceback" not in said
+    assert not (tmp_path / "out").exists()
 
 
 def test_what_a_server_refuses_is_an_error(server: Server, terminal: Terminal) -> None:
@@ -130,25 +152,32 @@ def test_behind_gsi_a_proxy_certificate_is_needed(real_file: Path, tmp_path: Pat
         url = closed.add(real_file)
         valid = closed.authority.proxy(tmp_path / "valid")
         expired = closed.authority.proxy(tmp_path / "expired", timedelta(minutes=-1))
+        describing = ["-m", "bench", "data", "describe", url, "--tree", ZEE.tree]
         ended = {}
-        for proxy in (valid, expired, tmp_path / "none"):
-            # Certificates are read once in the life of a process.
-            ended[proxy.name] = subprocess.run(
-                [sys.executable, "-m", "bench", "data", "describe", url, "--tree", ZEE.tree],
+        for proxy, arguments in (
+            (valid, describing),
+            (valid, ["-c", COPY, url, str(tmp_path / "copies")]),
+            (expired, describing),
+            (tmp_path / "none", describing),
+        ):
+            certificates = str(closed.authority.certificates)
+            # In a process each: certificates are read once in the life of a process.
+            ended[proxy.name, arguments[0]] = subprocess.run(
+                [sys.executable, *arguments],
                 cwd=repo,
-                env={
-                    **os.environ,
-                    "X509_USER_PROXY": str(proxy),
-                    "X509_CERT_DIR": str(closed.authority.certificates),
-                },
+                env={**os.environ, "X509_USER_PROXY": str(proxy), "X509_CERT_DIR": certificates},
                 capture_output=True,
                 text=True,
                 timeout=120,
             )
-    assert ended["valid"].returncode == 0, ended["valid"].stderr
-    assert "5,000" in ended["valid"].stdout
+    for way in ("-m", "-c"):
+        assert ended["valid", way].returncode == 0, ended["valid", way].stderr
+    assert "5,000" in ended["valid", "-m"].stdout
+    (copy,) = (tmp_path / "copies").rglob("*.root")
+    assert copy.read_bytes() == real_file.read_bytes()
     for name in ("expired", "none"):
-        assert ended[name].returncode == 2, ended[name].stdout
-        assert "Auth failed" in ended[name].stderr
-        assert "X509_USER_PROXY" in ended[name].stderr
-        assert "Traceback" not in ended[name].stderr
+        refused = ended[name, "-m"]
+        assert refused.returncode == 2, refused.stdout
+        assert "Auth failed" in refused.stderr
+        assert "X509_USER_PROXY" in refused.stderr
+        assert "Traceback" not in refused.stderr

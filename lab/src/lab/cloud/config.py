@@ -182,7 +182,6 @@ class _Writer:
             "api": {"auth_strategy": "keystone"},
             "wsgi": {"api_paste_config": self.venv / "etc/nova/api-paste.ini"},
             "notifications": {"notification_format": "unversioned"},
-            "scheduler": {"discover_hosts_in_cells_interval": 30},
             "filter_scheduler": {"track_instance_changes": "false"},
             "glance": {"api_servers": self.settings.url("glance")},
             "vnc": {"enabled": "false"},

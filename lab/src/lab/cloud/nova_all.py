@@ -75,5 +75,6 @@ def build(etc: Path) -> Any:
     start("nova-scheduler", scheduler.RPC_TOPIC)
     for number in range(1, HYPERVISORS[settings.hypervisors] + 1):
         start("nova-compute", compute.RPC_TOPIC, host=f"hv{number}", topic_alt=compute.RPC_TOPIC_ALT)
+    # Here and nowhere else: the scheduler's own periodic search would meet this one, and one of them would fail.
     host_mapping.discover_hosts(context.get_admin_context())
     return application

@@ -1,0 +1,125 @@
+"""A run's result as a page and in the formats of other tools."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+from xml.etree import ElementTree
+
+import pytest
+
+from bench.datasets.standin import make_stand_in
+from bench.engines.local import Serial
+from bench.measure.equality import Physics
+from bench.report.exports import to_csv, to_junit, to_openmetrics
+from bench.report.model import RunResult
+from bench.report.page import by_name, run_page
+from bench.run import run_here
+from bench.terminal import Terminal
+from bench.workloads import WORKLOADS
+from bench.workloads.model import Histogram
+
+
+@pytest.fixture(scope="module")
+def result(tmp_path_factory: pytest.TempPathFactory) -> RunResult:
+    path = make_stand_in(tmp_path_factory.mktemp("page"), "fcc-zee", 500)
+    return run_here(WORKLOADS["fcc-zee"], (path,), Serial(), 3, 1, Terminal())
+
+
+class Checked(HTMLParser):
+    """Sees that tags are closed in order, and collects what a page would load."""
+
+    VOID = frozenset(("meta", "br", "path", "use", "rect", "link"))
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.loads: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.loads += [
+            value or "" for name, value in attrs if name in ("src", "href") and not str(value).startswith("#")
+        ]
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        return None
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in self.VOID:
+            assert self.open.pop() == tag
+
+
+def test_page_is_whole_and_loads_nothing(result: RunResult):
+    page = run_page(result)
+    checked = Checked()
+    checked.feed(page)
+    assert checked.open == []
+    assert checked.loads == []
+    assert not re.search(r"@import|url\((?!#)", page)
+    assert page.count("<svg") == len(result.yields.histograms) + 1
+    assert result.measurement.environment.cpu_model in page
+
+
+def test_page_follows_the_reader_from_light_to_dark(result: RunResult):
+    page = run_page(result)
+    assert "prefers-color-scheme: dark" in page
+    assert "currentColor" in page
+    assert "#010203" not in page
+
+
+def test_page_says_what_must_not_be_used(result: RunResult):
+    assert "INVALID" not in run_page(result.model_copy(update={"timing": "valid", "physics": Physics.EQUAL}))
+    assert "INVALID" in run_page(result.model_copy(update={"timing": "disturbed (others)"}))
+
+
+def test_words_of_a_result_are_no_markup(result: RunResult):
+    page = run_page(result.model_copy(update={"title": "<script>alert(1)</script>"}))
+    assert "<script>" not in page
+
+
+def test_variations_of_a_yield_are_drawn_together(result: RunResult):
+    one = Histogram("SR/nominal", "yield", "events", True, (0.5, 1.5), (0, 10, 0), (0, 10, 0), 10, 1.0, 0.0)
+    moved = replace(one, name="SR/JES:up", contents=(0, 11, 0))
+    yields = replace(result.yields, histograms=(one, moved))
+    page = run_page(result.model_copy(update={"yields": yields}))
+    assert "JES:up" in page
+    assert page.count("<svg") == 2
+
+
+def test_histograms_of_one_region_are_not_taken_for_variations(result: RunResult):
+    one = Histogram("top/MT/nominal", "MT", "GeV", True, (0.0, 1.0, 2.0), (0, 5, 5, 0), (0, 5, 5, 0), 10, 1.0, 0.5)
+    names = ("top/MT/nominal", "top/MT/jes:up", "top/mass/nominal", "top/mass/jes:up")
+    yields = replace(result.yields, histograms=tuple(replace(one, name=name) for name in names))
+    assert list(by_name(yields)) == ["top/MT", "top/mass"]
+
+
+def test_csv_has_a_row_for_each_pass(result: RunResult):
+    rows = list(csv.DictReader(io.StringIO(to_csv(result))))
+    assert [row["engine"] for row in rows] == ["serial"] * 3
+    assert [float(row["overall_s"]) for row in rows] == [each.overall_s for each in result.measurement.serial.passes]
+
+
+def test_junit_fails_where_the_physics_differs(result: RunResult):
+    good = ElementTree.fromstring(to_junit(result.model_copy(update={"timing": "valid"})))
+    assert good.get("failures") == "0"
+    broken = result.measurement.comparisons[0]
+    comparisons = (replace(broken, verdict=Physics.UNEQUAL),)
+    bad = result.model_copy(
+        update={"timing": "valid", "measurement": result.measurement.model_copy(update={"comparisons": comparisons})}
+    )
+    tree = ElementTree.fromstring(to_junit(bad))
+    assert tree.get("failures") == "1"
+    assert tree.find("testcase/failure") is not None
+
+
+def test_openmetrics_is_well_formed(result: RunResult):
+    lines = to_openmetrics(result).splitlines()
+    assert lines[-1] == "# EOF"
+    for line in lines[:-1]:
+        assert re.fullmatch(r'# (TYPE|UNIT|HELP) \w+ .+|\w+\{(\w+="[^"]*",?)*\} [-+.e\d]+', line), line
+    assert any(line.startswith("bench_run_overall_seconds{") for line in lines)
