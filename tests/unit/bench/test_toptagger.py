@@ -28,6 +28,7 @@ from bench.workloads.toptagger import (
     tagger,
     without_overlap,
 )
+from bench.workloads.toptagger_speed import features, measured
 from bench.workloads.toptagger_train import largest_change, sample, train
 
 # One row and many rows may take different ways through the arithmetic: single precision has 24 bits.
@@ -152,3 +153,12 @@ def test_a_scan_gives_the_same_twice_and_finds_the_better_parameters(tmp_path: P
 def test_workloads_are_registered() -> None:
     assert {"cms-tprime-skim", "cms-tprime", "ml-scan"} <= set(WORKLOADS)
     assert MIXED in TRAINED
+
+
+def test_batches_are_measured_against_calls_for_each_event(columns: dict[str, Any]) -> None:
+    some = objects({name: values[:20] if hasattr(values, "__len__") else values for name, values in columns.items()})
+    found = measured(some)
+    assert (found.events, found.candidates) == (20, sum(map(len, features(some))))
+    assert found.largest_difference < TOLERANCE
+    # Ratios are of this machine and moment; that they can be taken is all that is tested.
+    assert min(found.ratio, found.network_ratio, found.candidates_per_s) > 0
