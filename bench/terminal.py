@@ -21,7 +21,7 @@ class Terminal:
 
     def __init__(self, console: Console | None = None, mark: str = "") -> None:
         # Logs have no width of their own: narrower than a table, rich would break its cells.
-        self.console = console or Console(highlight=False)
+        self.console = console or Console(highlight=False, emoji=False)
         if not self.console.is_terminal:
             self.console.width = max(self.console.width, 140)
         self.mark = mark
@@ -38,7 +38,7 @@ class Terminal:
             self.console.print(renderable)
             return
         width = self.console.width - len(self.mark) - 3
-        plain = Console(file=io.StringIO(), width=width, highlight=False)
+        plain = Console(file=io.StringIO(), width=width, highlight=False, emoji=False)
         with plain.capture() as capture:
             plain.print(renderable)
         self.say(capture.get().rstrip("\n"))

@@ -40,7 +40,8 @@ def limits(measured: Measurement, cores: int) -> tuple[Limit, ...]:
         found.append(
             Limit("cores", 1 - cores / many.slots, f"{many.slots} workers share {cores} cores: they cannot all be busy")
         )
-    if measured.clusters < CLUSTERS_PER_SLOT * many.slots:
+    # A workload without input has no clusters, and lacks none.
+    if 0 < measured.clusters < CLUSTERS_PER_SLOT * many.slots:
         idle = max(0.0, 1 - measured.clusters / (CLUSTERS_PER_SLOT * many.slots))
         found.append(
             Limit("clusters", idle, f"{measured.clusters} clusters for {many.slots} slots; bench data repack helps")

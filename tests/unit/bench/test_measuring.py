@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from rich.table import Table
 
 from bench.engines.dask import covered_s, task_spans
 from bench.engines.model import WorkerShare
@@ -13,6 +14,7 @@ from bench.measure.environment import cpu_model, environment
 from bench.measure.statistics import gini, median_of, ratio_of_medians
 from bench.measure.verdict import in_words, limits
 from bench.report.model import Measurement, Passes, TimedPass
+from bench.terminal import Terminal
 from bench.workloads import Outcome
 
 
@@ -119,6 +121,19 @@ def test_busy_processors_limit_a_run_that_nothing_else_limits():
     one = timed(0.01, 2.0, 0.01, share("a", 2.0), share("b", 2.0))
     assert limits(measured(one), cores=2) == ()
     assert "event loop itself" in in_words(())
+
+
+def test_a_run_without_input_lacks_no_clusters():
+    one = timed(0.01, 2.0, 0.01, share("a", 2.0), share("b", 2.0))
+    assert limits(measured(one, clusters=0), cores=2) == ()
+
+
+def test_names_of_variations_are_printed_as_they_are(capsys: pytest.CaptureFixture[str]):
+    for mark in ("", "stand-in"):
+        table = Table()
+        table.add_row("SR/btag:up: bin 1")
+        Terminal(mark=mark).show(table)
+        assert "SR/btag:up: bin 1" in capsys.readouterr().out
 
 
 def test_environment_names_processor_and_software(tmp_path: Path):
