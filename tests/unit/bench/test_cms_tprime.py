@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import uproot
 from nano_files import VERSIONS, write_version
+from sklearn.metrics import roc_auc_score
 
 from bench.datasets.fresh import in_fresh_process
 from bench.datasets.generate_nano import write
@@ -24,8 +25,11 @@ from bench.workloads import CmsTprime, CmsTprimeSkim, MlScan, Outcome
 from bench.workloads.cms_tprime import needed_columns
 from bench.workloads.ml_scan import Parameters
 from bench.workloads.nano_objects import VARIATIONS
+from bench.workloads.nanoaod import BRANCHES, TRUTH
 from bench.workloads.root import load
 from bench.workloads.tasks import Chunk
+from bench.workloads.toptagger import MIXED, RESOLVED, tagger
+from bench.workloads.toptagger_train import sample
 
 EVENTS = 400
 SKIM = CmsTprimeSkim()
@@ -116,6 +120,18 @@ def test_a_plain_loop_selects_the_same(real_nano: Path, tmp_path: Path) -> None:
     assert outcome.entries == outcome.events("trigger") == outcome.tallies["events_without_triggers"] == 200
     # All candidates of the events that pass nominally, and of those few that pass in a variation alone.
     assert candidates <= outcome.histogram("TopResolved_score").entries <= candidates * 1.05
+
+
+@pytest.mark.parametrize(("kind", "area", "false_positives"), [(RESOLVED, 0.907, 0.115), (MIXED, 0.946, 0.085)])
+def test_networks_know_tops_of_the_real_file(real_nano: Path, kind: str, area: float, false_positives: float) -> None:
+    """They were trained on generated events, where 10 % of the false candidates pass the loose working point."""
+    tree = uproot.open(real_nano)["Events"]
+    names = [name for each in (*BRANCHES.values(), *TRUTH.values()) for name in each.names if name in tree]
+    found = sample(kind, tree.arrays(names, how=dict))
+    scores = tagger(kind).score(found.features)
+    assert found.labels.sum() > 80
+    assert roc_auc_score(found.labels, scores) == pytest.approx(area, abs=0.005)
+    assert (scores[~found.labels] > tagger(kind).loose).mean() == pytest.approx(false_positives, abs=0.005)
 
 
 @pytest.mark.parametrize("version", VERSIONS)
