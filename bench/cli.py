@@ -171,6 +171,45 @@ def history(folder: Annotated[Path, typer.Argument(help="Folder with runs somewh
     show_history(folder, Terminal())
 
 
+@app.command("compare-modes")
+def compare_modes(
+    workload: Annotated[str, typer.Argument(help="Which analysis: fcc-zee, atlas-stop4body or cms-tprime.")],
+    input: Annotated[list[str] | None, typer.Option(help="Input, as for bench run.")] = None,
+    engine: Annotated[EngineName, typer.Option(help="dask-local, or dask.")] = EngineName.DASK_LOCAL,
+    repeats: Annotated[int, typer.Option(min=1, help="Timed passes of each mode, in turns; the median counts.")] = 5,
+    replicas: Annotated[
+        int | None, typer.Option(min=1, help="How many times the input is read [default: 2 s of serial work].")
+    ] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Number of workers [default: one for each core].")] = None,
+    scheduler: Annotated[str | None, typer.Option(help="Address of the Dask scheduler, for --engine dask.")] = None,
+    entries_per_cluster: Annotated[int, typer.Option(min=1, help="Entries in a cluster of the repacked input.")] = 250,
+    cuts: Annotated[str | None, typer.Option(help="Cuts of atlas-stop4body, as for bench run.")] = None,
+    site: Site = DEFAULT_SITE,
+    out: Out = None,
+) -> None:
+    """Run the modes tuned and infn on the same input. Status 3, and no ratio: yields differ, or times are disturbed."""
+    from .commands import RunOptions
+    from .modes import compare_modes as run_both
+
+    options = RunOptions(
+        workload=workload,
+        inputs=tuple(input or ()),
+        engine=str(engine),
+        infn=False,
+        repeats=repeats,
+        replicas=replicas,
+        workers=workers,
+        scheduler=scheduler,
+        entries_per_cluster=entries_per_cluster,
+        staging=StagingName.PULL,
+        cuts=cuts,
+        site=site,
+        out=out,
+        output=None,
+    )
+    raise typer.Exit(run_both(options, Terminal()))
+
+
 @app.command("in-cluster", hidden=True)
 def in_cluster() -> None:
     """The part of --engine dask-kubernetes that runs in the cluster."""

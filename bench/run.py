@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,7 +18,7 @@ from .datasets.repack import DEFAULT_ENTRIES_PER_CLUSTER, repack
 from .engines.local import Serial, Threads
 from .engines.model import Engine, Job, Pass, local_pass
 from .errors import BenchError, Exit
-from .measure.environment import environment
+from .measure.environment import Environment, environment
 from .measure.equality import Comparison, Difference, Physics, compare
 from .measure.phases import Phases
 from .measure.statistics import ratio_of_medians
@@ -185,6 +185,19 @@ def measure(
         with phases.phase("disconnect"):
             engine.__exit__(None, None, None)
 
+    return measurement_of(job, engine, references, distributed, versions, surroundings, phases)
+
+
+def measurement_of(
+    job: Job,
+    engine: Engine,
+    references: Sequence[Pass],
+    distributed: Sequence[Pass],
+    versions: Mapping[str, str],
+    surroundings: Environment,
+    phases: Phases,
+) -> Measurement:
+    """Put serial passes and those of an engine together, compared with the first serial one."""
     reference = references[0].outcome
     others = [(each.outcome, "the first serial pass") for each in references[1:]]
     others += [(each.outcome, "the serial reference") for each in distributed]
@@ -192,12 +205,12 @@ def measure(
         replicas=job.replicas,
         entries=job.entries if job.paths else reference.entries,
         clusters=job.clusters,
-        serial=as_passes(serial.name, 1, references),
+        serial=as_passes(Serial.name, 1, references),
         distributed=as_passes(engine.name, engine.slots, distributed) if distributed else None,
         outcome=(distributed or references)[-1].outcome,
         comparisons=worst_of_each([compare(reference, outcome, words) for outcome, words in others]),
         disturbances=tuple(dict.fromkeys((*cpu_shortage(references, distributed), *faults(distributed)))),
-        versions=versions,
+        versions=dict(versions),
         environment=surroundings,
         phases_s=dict(phases.wall_s),
     )

@@ -8,10 +8,11 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from .model import RunResult
+from .modes import ModesResult
 from .validation import ValidateResult
 
 FOLDER = Path(__file__).parent / "schema"
-RECORDS: dict[str, type[BaseModel]] = {"run": RunResult, "validate": ValidateResult}
+RECORDS: dict[str, type[BaseModel]] = {"modes": ModesResult, "run": RunResult, "validate": ValidateResult}
 
 
 def schema_path(name: str) -> Path:
