@@ -158,4 +158,5 @@ def show_modes(result: ModesResult, terminal: Terminal) -> None:
     if result.ratio is None:
         terminal.say(f"INVALID: no ratio is given, for {result.why_no_ratio}")
     else:
-        terminal.say(f"tuned is {result.ratio} × as fast as infn (95 %)")
+        confidence = " (95 %)" if result.ratio.n > 2 else ""
+        terminal.say(f"tuned is {result.ratio} × as fast as infn{confidence}")
