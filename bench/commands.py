@@ -41,7 +41,7 @@ from .run import TUNED, exit_status, judge, prepare, run_here
 from .terminal import STAND_IN, Terminal
 from .validate import exit_status as validate_status
 from .validate import observers, validate
-from .workloads import WORKLOADS, Stop4Body, TaskWorkload, Workload
+from .workloads import WORKLOADS, FccZee, Stop4Body, TaskWorkload, Workload
 from .workloads.stop4body_cuts import read_cuts
 from .workloads.stop4body_yields import region_yields
 
@@ -226,6 +226,8 @@ def show_run(result: RunResult, workload: Workload | TaskWorkload, terminal: Ter
     terminal.show(physics_table(result, workload.mass_histogram))
     if isinstance(workload, Stop4Body):
         terminal.show(yields_table(region_yields(result.yields), workload.cuts.provenance))
+    if isinstance(workload, FccZee) and result.fit and result.fit.histogram == workload.mass_histogram:
+        terminal.say("not smeared: the input has not the columns that identify events (bench data repack writes them)")
     terminal.show(time_table(result))
     for comparison in result.measurement.comparisons:
         for difference in comparison.differences[:10]:

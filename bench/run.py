@@ -23,9 +23,10 @@ from .measure.equality import Comparison, Difference, Physics, compare
 from .measure.phases import Phases
 from .measure.statistics import ratio_of_medians
 from .measure.verdict import in_words, limits
+from .measure.zfit import fit_mass
 from .report.model import InputFile, Measurement, Passes, RunInput, RunResult, TimedPass
 from .terminal import Terminal
-from .workloads import Outcome, TaskWorkload, Workload
+from .workloads import FccZee, Outcome, TaskWorkload, Workload
 
 # A serial pass shorter than this says little: starting tasks and reading files would weigh as much as the events.
 MIN_SERIAL_S = 2.0
@@ -49,6 +50,13 @@ class Prepared:
     repacked: bool
     yields: Outcome
     recorded: tuple[Difference, ...]
+
+    def comparable(self, outcome: Outcome) -> Outcome:
+        """What a result has in common with the yields: a copy has columns more, of which histograms are made."""
+        if not self.repacked:
+            return outcome
+        common = {each.name for each in self.yields.histograms}
+        return replace(outcome, histograms=tuple(each for each in outcome.histograms if each.name in common))
 
     def record(self) -> RunInput:
         """As it is written down."""
@@ -295,12 +303,12 @@ def judge(
     image: str | None = None,
 ) -> RunResult:
     """Put the result together with its two verdicts."""
-    once = compare(
-        prepared.yields, measurement.outcome, f"{measurement.replicas} × the input as it is", measurement.replicas
-    )
+    replicas = measurement.replicas
+    found = prepared.comparable(measurement.outcome)
+    once = compare(prepared.yields, found, f"{replicas} × the input as it is", replicas)
     if prepared.recorded:
         once = replace(once, verdict=Physics.UNEQUAL, differences=(*prepared.recorded, *once.differences))
-    expected = measurement.replicas * prepared.yields.entries
+    expected = replicas * prepared.yields.entries
     if measurement.entries != expected:
         missing = Difference("entries of the files", expected, measurement.entries, 0)
         once = replace(once, verdict=Physics.UNEQUAL, differences=(missing, *once.differences))
@@ -316,6 +324,10 @@ def judge(
         if distributed
         else None
     )
+    fit = None
+    if isinstance(prepared.job.workload, FccZee):
+        with phases.phase("fit"):
+            fit = fit_mass(measurement.outcome, replicas)
     usable = physics is Physics.EQUAL and timing == "valid" and distributed is not None
     return RunResult(
         started=started,
@@ -333,6 +345,7 @@ def judge(
         speed_up=ratio.value if usable and ratio else None,
         speed_up_interval=ratio if usable else None,
         limited_by=in_words(limits(measurement, measurement.environment.cores)) if usable else "",
+        fit=fit,
         phases_s=dict(phases.wall_s),
     )
 

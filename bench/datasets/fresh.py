@@ -46,8 +46,8 @@ def main(task: str, *arguments: str) -> None:
 
     try:
         if task == "repack":
-            source, target, tree, entries_per_cluster = arguments
-            write(Path(source), Path(target), tree, int(entries_per_cluster))
+            source, target, tree, entries_per_cluster, number = arguments
+            write(Path(source), Path(target), tree, int(entries_per_cluster), int(number))
         elif task == "stand-in":
             target, name, entries = arguments
             write_stand_in(Path(target), name, int(entries))

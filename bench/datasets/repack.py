@@ -12,7 +12,7 @@ from typing import Any
 
 from .. import paths
 from ..errors import BenchError, Exit
-from ..workloads.fcc_zee import IDENTITY_COLUMN
+from ..workloads.fcc_zee import ENTRY_COLUMN, FILE_COLUMN
 from ..workloads.root import load, open_file
 from ..workloads.root_errors import reason, watched
 from .files import replacing, sha256
@@ -21,7 +21,7 @@ from .inspect import no_tree
 
 DEFAULT_ENTRIES_PER_CLUSTER = 250
 # Part of the name in the cache: to be raised when the same input would be written in another way.
-FORMAT = 1
+FORMAT = 2
 ZSTD_LEVEL_5 = 505
 
 
@@ -37,8 +37,9 @@ class Repacked:
 def repack(
     source: Path, source_sha256: str, tree: str, entries_per_cluster: int = DEFAULT_ENTRIES_PER_CLUSTER
 ) -> Repacked:
-    """Rewrite `tree` in clusters of `entries_per_cluster`, with a column that numbers the entries; copy other trees.
+    """Rewrite `tree` in clusters of `entries_per_cluster`, with columns that identify the entries; copy other trees.
 
+    An entry is identified by its number and by the first 64 bits of the original file's checksum.
     The same input gives the same bytes with the same ROOT. The result is cached under the input's checksum and these
     parameters, and every branch's content is compared with the input's before it gets its final name.
 
@@ -58,7 +59,7 @@ def repack(
     final = folder / source.name
     if not final.is_file():
         with replacing(final, suffix=".root") as temporary:
-            in_fresh_process("repack", source, temporary, tree, entries_per_cluster)
+            in_fresh_process("repack", source, temporary, tree, entries_per_cluster, file_number(source_sha256))
             verify(source, temporary, tree)
     return Repacked(final, sha256(final), entries_per_cluster)
 
@@ -76,7 +77,12 @@ def trees(file: Any) -> list[str]:
     return list(names)
 
 
-def write(source: Path, target: Path, tree: str, entries_per_cluster: int) -> None:
+def file_number(sha256: str) -> int:
+    """What stands for a file of that checksum: its first 64 bits."""
+    return int(sha256[:16], 16)
+
+
+def write(source: Path, target: Path, tree: str, entries_per_cluster: int, number: int) -> None:
     """Copy all trees of `source` into a new file `target`; to be run in a fresh process."""
     root, cxx = load(), helpers()
     try:
@@ -89,7 +95,7 @@ def write(source: Path, target: Path, tree: str, entries_per_cluster: int) -> No
             # them is member by member, which could not be compared byte by byte.
             member_wise = root.TVirtualStreamerInfo.SetStreamMemberWise(False)
             try:
-                cxx.Copy(original.Get(tree), entries_per_cluster, IDENTITY_COLUMN)
+                cxx.Copy(original.Get(tree), entries_per_cluster, ENTRY_COLUMN, FILE_COLUMN, number)
                 for name in trees(original):
                     if name != tree:
                         out.cd()
@@ -117,12 +123,12 @@ def verify(source: Path, copy: Path, tree: str) -> None:
     Raises
     ------
     BenchError
-        A branch differs, is missing or was added (but for the numbering of the entries).
+        A branch differs, is missing or was added (but for those that identify the entries).
     """
     before, after = digests(source), digests(copy)
-    identity = f"{tree}/{IDENTITY_COLUMN}"
-    if identity not in before:
-        after.pop(identity, None)
+    for identity in (f"{tree}/{ENTRY_COLUMN}", f"{tree}/{FILE_COLUMN}"):
+        if identity not in before:
+            after.pop(identity, None)
     different = sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
     if different:
         raise BenchError(

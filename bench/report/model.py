@@ -11,6 +11,7 @@ from ..engines.model import Pass, TaskSpan, WorkerShare
 from ..measure.environment import Environment
 from ..measure.equality import Comparison, Physics
 from ..measure.statistics import Estimate, median_of
+from ..measure.zfit import MassFit
 from ..workloads import Outcome
 
 
@@ -121,6 +122,7 @@ class RunResult(Record):
     speed_up: float | None = Field(description="serial over distributed overall time; none from disturbed times")
     speed_up_interval: Estimate | None = Field(default=None, description="the same with its bootstrap interval, 95 %")
     limited_by: str = Field(default="", description="what limited the distributed passes, in words")
+    fit: MassFit | None = Field(default=None, description="fit of m(ee), of fcc-zee, of the input read once")
     phases_s: dict[str, float]
 
     @property

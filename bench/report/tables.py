@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from rich.table import Table
 
 from ..measure.equality import Physics
+from ..measure.zfit import MassFit
 from ..workloads.stop4body_yields import RegionYield
 from .model import Passes, RunResult
 
@@ -30,7 +31,23 @@ def physics_table(result: RunResult, mass_histogram: str) -> Table:
             f"{getattr(once, attribute):.4f}",
             f"{getattr(many, attribute):.4f}",
         )
+    if result.fit:
+        add_fit(table, result.fit)
     return table
+
+
+def add_fit(table: Table, fit: MassFit) -> None:
+    """Parameters of a fit with their errors, its quality, and what speaks against it."""
+    table.add_section()
+    words = f"fit of {fit.title}"
+    for each in fit.parameters:
+        error = "" if each.error is None or each.at_limit else f" ± {each.error:.2g}"
+        table.add_row(f"{words}: {each.name}", f"{each.value:.5g}{error}{f' {each.unit}' if each.unit else ''}", "")
+    if fit.chi2 is not None and fit.p_value is not None:
+        table.add_row(f"{words}: χ²/ndf", f"{fit.chi2:.1f}/{fit.ndf} (p = {fit.p_value:.2g})", "")
+    verdict = "converged, covariance accurate" if fit.converged else ""
+    for line in filter(None, (verdict, *fit.remarks)):
+        table.add_row(words, line, "")
 
 
 def yields_table(regions: Sequence[RegionYield], provenance: str) -> Table:

@@ -22,13 +22,17 @@
 
 namespace bench::repack {
 
-// Copies `source` into the current directory, with a branch that numbers its entries from 0.
-inline Long64_t Copy(TTree &source, Long64_t entriesPerCluster, const char *identity)
+// Copies `source` into the current directory, with a branch that numbers its entries from 0 and one that says which file
+// they are of. A copy of a copy keeps those of the first.
+inline Long64_t Copy(TTree &source, Long64_t entriesPerCluster, const char *entryColumn, const char *fileColumn,
+                     ULong64_t file)
 {
    std::unique_ptr<TTree> copy(source.CloneTree(0));
    ULong64_t entry = 0;
-   if (!copy->GetBranch(identity))
-      copy->Branch(identity, &entry, (std::string(identity) + "/l").c_str());
+   if (!copy->GetBranch(entryColumn))
+      copy->Branch(entryColumn, &entry, (std::string(entryColumn) + "/l").c_str());
+   if (!copy->GetBranch(fileColumn))
+      copy->Branch(fileColumn, &file, (std::string(fileColumn) + "/l").c_str());
    copy->SetAutoFlush(entriesPerCluster);
    const Long64_t n = source.GetEntries();
    for (; static_cast<Long64_t>(entry) < n; ++entry) {

@@ -8,11 +8,15 @@
 // Interpreted code is compiled without optimisation unless it asks for it.
 #pragma cling optimize(2)
 
+#include <Math/QuantFuncMathCore.h>
 #include <ROOT/RVec.hxx>
+#include <RtypesCore.h>
 
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <cstdint>
+#include <initializer_list>
 #include <limits>
 #include <vector>
 
@@ -32,6 +36,8 @@ struct Candidate {
    double e1 = 0;       // GeV, the higher of the two energies
    double e2 = 0;       // GeV, the lower
    double deltaR = 0;
+   int first = -1;  // of the pair, in the order of the references: numbers in the collection of particles
+   int second = -1;
 };
 
 using Floats = ROOT::VecOps::RVec<float>;
@@ -88,7 +94,7 @@ inline Candidate Select(const ROOT::VecOps::RVec<int> &references, const Floats 
    candidate.nAboveCut = static_cast<int>(selected.size());
 
    double closest = std::numeric_limits<double>::infinity();
-   int first = -1, second = -1;
+   int &first = candidate.first, &second = candidate.second;
    for (std::size_t a = 0; a < selected.size(); ++a) {
       for (std::size_t b = a + 1; b < selected.size(); ++b) {
          if (!electrons.Opposite(selected[a], selected[b]))
@@ -109,6 +115,39 @@ inline Candidate Select(const ROOT::VecOps::RVec<int> &references, const Floats 
       candidate.deltaR = electrons.DeltaR(first, second);
    }
    return candidate;
+}
+
+// A bijection of 64 bits that leaves no pattern: the output function of splitmix64 (Steele, Lea, Flood 2014).
+inline std::uint64_t Mixed(std::uint64_t z)
+{
+   z += 0x9E3779B97F4A7C15ull;
+   z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9ull;
+   z = (z ^ (z >> 27)) * 0x94D049BB133111EBull;
+   return z ^ (z >> 31);
+}
+
+// A standard normal number that depends on the key and on nothing else: there is no state, so it does not matter which
+// thread or worker asks, nor in which order.
+inline double Normal(std::initializer_list<std::uint64_t> key)
+{
+   std::uint64_t state = 0;
+   for (const std::uint64_t word : key)
+      state = Mixed(state ^ word);
+   // The upper 53 bits, in the middle of their interval: never 0 or 1.
+   return ROOT::Math::normal_quantile((static_cast<double>(state >> 11) + 0.5) * 0x1p-53, 1);
+}
+
+// GeV. Mass of the pair after each momentum was scaled by (E + width g) / E with a normal g of its own, the directions
+// kept. Energies do not get below 0.
+inline double SmearedMass(const Candidate &pair, const Floats &energy, double width, ULong64_t sample, ULong64_t file,
+                          ULong64_t entry, int repetition)
+{
+   auto scale = [&](int i) {
+      const auto object = static_cast<std::uint64_t>(i), round = static_cast<std::uint64_t>(repetition);
+      return std::max(0., 1 + width / energy[i] * Normal({sample, file, entry, object, round}));
+   };
+   const double rest = 2 * electronMass * electronMass;
+   return std::sqrt(std::max(0., rest + scale(pair.first) * scale(pair.second) * (pair.mass * pair.mass - rest)));
 }
 
 } // namespace bench::fcc_zee

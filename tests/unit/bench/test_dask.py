@@ -59,7 +59,7 @@ def test_the_way_of_the_notebooks_gives_the_same_physics(stand_in: Path, tmp_pat
     distributed = result.measurement.distributed
     assert distributed is not None
     assert distributed.n_partitions == 35
-    loops = 5 + 2 + 4  # cut flow, tallies, histograms
+    loops = 5 + 2 + 4 + 2  # cut flow, tallies, histograms, smeared ones
     assert sum(share.tasks for share in distributed.passes[0].workers) == loops * 35
 
 

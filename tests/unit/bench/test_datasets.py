@@ -16,7 +16,7 @@ from bench.datasets import locate
 from bench.datasets.catalogue import Dataset
 from bench.datasets.fresh import in_fresh_process
 from bench.datasets.inspect import Layout, entries_per_partition, layout
-from bench.datasets.repack import Repacked, digests, repack, verify
+from bench.datasets.repack import Repacked, digests, file_number, repack, verify
 from bench.datasets.standin import make_stand_in
 from bench.engines.model import local_pass
 from bench.errors import BenchError
@@ -132,13 +132,13 @@ def test_the_repacked_file_holds_what_the_original_holds(real_file: Path, repack
     assert layout(repacked.path, ZEE.tree).cluster_starts == tuple(range(0, 5000, 250))
     before, after = digests(real_file), digests(repacked.path)
     assert len(before) == 309
-    assert after.keys() - before.keys() == {"events/bench_entry"}
+    assert after.keys() - before.keys() == {"events/bench_entry", "events/bench_file"}
     assert all(after[name] == digest for name, digest in before.items())
 
 
 def test_repacking_gives_the_same_bytes(real_file: Path, repacked: Repacked, tmp_path: Path) -> None:
     again = tmp_path / "again.root"
-    in_fresh_process("repack", real_file, again, ZEE.tree, repacked.entries_per_cluster)
+    in_fresh_process("repack", real_file, again, ZEE.tree, repacked.entries_per_cluster, file_number(ZEE.sha256))
     assert again.read_bytes() == repacked.path.read_bytes()
 
 
