@@ -47,6 +47,16 @@ class Mode(StrEnum):
     INFN = "infn"
 
 
+class SweepName(StrEnum):
+    """What a sweep changes from run to run."""
+
+    WORKERS = "workers"
+    WEAK = "weak"
+    VARIATIONS = "variations"
+    BRANCHES = "branches"
+    IO = "io"
+
+
 class StagingName(StrEnum):
     """What is done with an input that lies on a server."""
 
@@ -208,6 +218,54 @@ def compare_modes(
         output=None,
     )
     raise typer.Exit(run_both(options, Terminal()))
+
+
+@app.command()
+def sweep(
+    kind: Annotated[
+        SweepName,
+        typer.Argument(
+            help="workers: more for the same input; weak: more for more input; variations: more of them; "
+            "branches: a larger share, only read; io: more workers that only read."
+        ),
+    ],
+    workload: Annotated[str, typer.Argument(help="Which analysis, as for bench run.")],
+    at: Annotated[
+        list[float] | None, typer.Option(help="A value to take; may be repeated [default: what suits the sweep].")
+    ] = None,
+    input: Annotated[list[str] | None, typer.Option(help="Input, as for bench run.")] = None,
+    engine: Annotated[EngineName, typer.Option(help="Where it runs.")] = EngineName.DASK_LOCAL,
+    repeats: Annotated[int, typer.Option(min=1, help="Timed passes of each kind for each value, in turns.")] = 5,
+    replicas: Annotated[
+        int | None, typer.Option(min=1, help="How many times the input is read, in the first run.")
+    ] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Number of workers, where that is not changed.")] = None,
+    entries_per_cluster: Annotated[int, typer.Option(min=1, help="Entries in a cluster of the repacked input.")] = 250,
+    cuts: Annotated[str | None, typer.Option(help="Cuts of atlas-stop4body, as for bench run.")] = None,
+    site: Site = DEFAULT_SITE,
+    out: Out = None,
+) -> None:
+    """Run an analysis again and again with one thing changed, and say how it scales. Status 3: a run is invalid."""
+    from .commands import RunOptions
+    from .sweeping import sweep as run_sweep
+
+    options = RunOptions(
+        workload=workload,
+        inputs=tuple(input or ()),
+        engine=str(engine),
+        infn=False,
+        repeats=repeats,
+        replicas=replicas,
+        workers=workers,
+        scheduler=None,
+        entries_per_cluster=entries_per_cluster,
+        staging=StagingName.PULL,
+        cuts=cuts,
+        site=site,
+        out=out,
+        output=None,
+    )
+    raise typer.Exit(run_sweep(kind.value, options, at or (), Terminal()))
 
 
 @app.command("in-cluster", hidden=True)

@@ -67,6 +67,7 @@ class RunOptions:
     site: str
     out: Path | None
     output: Path | None
+    cold: bool = False
 
     @property
     def mode(self) -> str:
@@ -79,6 +80,13 @@ def run_workload(options: RunOptions, terminal: Terminal) -> Exit:
     workload = known_workload(options.workload)
     if options.cuts is not None:
         workload = with_cuts(workload, options.cuts, options.engine)
+    result = execute(workload, options, terminal)
+    report(result, workload, run_folder(options.out, options.site, "run"), terminal)
+    return exit_status(result)
+
+
+def execute(workload: Workload | TaskWorkload, options: RunOptions, terminal: Terminal) -> RunResult:
+    """Run a workload where and how the options say."""
     if options.infn and not options.engine.startswith("dask"):
         raise BenchError(
             f"--mode infn with --engine {options.engine}",
@@ -101,22 +109,20 @@ def run_workload(options: RunOptions, terminal: Terminal) -> Exit:
                 "Leave --output out: parts are then written, checked and deleted where they are.",
                 Exit.CANNOT_TELL,
             )
-        result = run_on_site(workload, options, terminal)
-    else:
-        result = run_here(
-            workload,
-            options.inputs,
-            make_engine(options),
-            options.repeats,
-            options.replicas,
-            terminal,
-            options.entries_per_cluster,
-            options.mode,
-            Staging(options.staging),
-            options.output,
-        )
-    report(result, workload, run_folder(options.out, options.site, "run"), terminal)
-    return exit_status(result)
+        return run_on_site(workload, options, terminal)
+    return run_here(
+        workload,
+        options.inputs,
+        make_engine(options),
+        options.repeats,
+        options.replicas,
+        terminal,
+        options.entries_per_cluster,
+        options.mode,
+        Staging(options.staging),
+        options.output,
+        options.cold,
+    )
 
 
 def run_on_site(workload: Workload | TaskWorkload, options: RunOptions, terminal: Terminal) -> RunResult:

@@ -15,6 +15,7 @@ from .datasets.inspect import refuse_empty
 from .datasets.locate import Source, own_input
 from .datasets.remote import RemoteFile, Staging, on_this_machine
 from .datasets.repack import DEFAULT_ENTRIES_PER_CLUSTER, repack
+from .engines.cold import cold_pass_s
 from .engines.local import Serial, Threads
 from .engines.model import Engine, Job, Pass, local_pass
 from .errors import BenchError, Exit
@@ -22,7 +23,7 @@ from .measure.environment import Environment, environment
 from .measure.equality import Comparison, Difference, Physics, compare
 from .measure.phases import Phases
 from .measure.statistics import ratio_of_medians
-from .measure.verdict import in_words, limits
+from .measure.verdict import before_the_passes, in_words, limits
 from .measure.zfit import fit_mass
 from .report.model import InputFile, Measurement, Passes, RunInput, RunResult, TimedPass
 from .terminal import Terminal
@@ -148,7 +149,13 @@ def against_catalogue(sources: Sequence[Source], yields: Outcome) -> tuple[Diffe
 
 
 def measure(
-    job: Job, engine: Engine, repeats: int, replicas: int | None, terminal: Terminal, phases: Phases
+    job: Job,
+    engine: Engine,
+    repeats: int,
+    replicas: int | None,
+    terminal: Terminal,
+    phases: Phases,
+    cold: bool = False,
 ) -> Measurement:
     """Run serially and on the engine, on the very same input.
 
@@ -159,6 +166,8 @@ def measure(
     ----------
     replicas : int or None
         How many times the input is read; None: so that a serial pass takes 2 s, with 4 clusters or more a slot.
+    cold : bool
+        Whether one more pass of each kind is timed in processes that have compiled nothing yet.
     """
     surroundings = environment()
     with phases.phase("connect"):
@@ -174,6 +183,13 @@ def measure(
         with terminal.step("serial, first pass"):
             job, first = sized(job, engine.slots, replicas, phases)
         alone = engine.name == serial.name
+        cold_s: dict[str, float] = {}
+        if cold:
+            with phases.phase("cold"), terminal.step("a pass of each kind in new processes"):
+                cold_s[serial.name] = cold_pass_s(job)
+                # Threads are of this process, which has compiled the graph.
+                if engine.name not in (serial.name, Threads.name):
+                    cold_s[engine.name] = engine.run(job).overall_s
         if not alone:
             with phases.phase("warm-up"), terminal.step(f"compiling on {engine.slots} slots"):
                 engine.warm_up(job)
@@ -193,7 +209,7 @@ def measure(
         with phases.phase("disconnect"):
             engine.__exit__(None, None, None)
 
-    return measurement_of(job, engine, references, distributed, versions, surroundings, phases)
+    return measurement_of(job, engine, references, distributed, versions, surroundings, phases, cold_s)
 
 
 def measurement_of(
@@ -204,6 +220,7 @@ def measurement_of(
     versions: Mapping[str, str],
     surroundings: Environment,
     phases: Phases,
+    cold_s: Mapping[str, float] | None = None,
 ) -> Measurement:
     """Put serial passes and those of an engine together, compared with the first serial one."""
     reference = references[0].outcome
@@ -221,6 +238,7 @@ def measurement_of(
         versions=dict(versions),
         environment=surroundings,
         phases_s=dict(phases.wall_s),
+        cold_s=dict(cold_s or {}),
     )
 
 
@@ -231,7 +249,7 @@ def sized(job: Job, slots: int, replicas: int | None, phases: Phases) -> tuple[J
     if replicas is not None:
         job = replace(job, replicas=replicas)
         with phases.phase("serial"):
-            return job, local_pass(job)
+            return job, Serial().run(job)
     with phases.phase("calibrate"):
         # An input that takes long already is not read eight times to learn that.
         trial, tried = local_pass(replace(job, replicas=1)), 1
@@ -242,7 +260,7 @@ def sized(job: Job, slots: int, replicas: int | None, phases: Phases) -> tuple[J
     while True:
         job = replace(job, replicas=min(MAX_REPLICAS, max(wanted, for_slots)))
         with phases.phase("serial"):
-            first = local_pass(job)
+            first = Serial().run(job)
         if first.loop_s >= MIN_SERIAL_S or job.replicas == MAX_REPLICAS:
             return job, first
         # At least one more, so that this ends.
@@ -257,6 +275,7 @@ def as_passes(name: str, slots: int, passes: Sequence[Pass]) -> Passes:
         n_partitions=passes[0].n_partitions,
         passes=tuple(TimedPass.of(each) for each in passes),
         spans=passes[-1].spans,
+        samples=passes[-1].samples,
     )
 
 
@@ -344,7 +363,7 @@ def judge(
         timing=timing,
         speed_up=ratio.value if usable and ratio else None,
         speed_up_interval=ratio if usable else None,
-        limited_by=in_words(limits(measurement, measurement.environment.cores)) if usable else "",
+        limited_by=in_words(limits(measurement), before_the_passes(measurement, phases.wall_s)) if usable else "",
         fit=fit,
         phases_s=dict(phases.wall_s),
     )
@@ -361,11 +380,12 @@ def run_here(
     mode: str = TUNED,
     staging: Staging = Staging.PULL,
     output: Path | None = None,
+    cold: bool = False,
 ) -> RunResult:
     """A whole run, driven by this process."""
     started, phases = datetime.now(UTC), Phases()
     prepared = prepare(workload, inputs, terminal, phases, entries_per_cluster, staging, output)
-    measurement = measure(prepared.job, engine, repeats, replicas, terminal, phases)
+    measurement = measure(prepared.job, engine, repeats, replicas, terminal, phases, cold)
     return judge(prepared, measurement, started, phases, engine.name, mode)
 
 

@@ -19,6 +19,7 @@ from ..workloads import Booking, Outcome, TaskWorkload
 from ..workloads.root import load
 from .failures import keep_errors, told, told_by_workers
 from .model import Job, Pass, TaskSpan, WorkerShare, graph_of, local_pass
+from .observe import samples_of_workers, watch_here
 from .tasks import dask_task_pass, warm_up_workers
 from .versions import software_versions
 
@@ -172,6 +173,7 @@ class Dask:
         Tasks that count have `mark` in their key; `sizes` gives their entries afterwards, where ROOT has not cut them.
         """
         before = self._worker_info()
+        self.client.run(watch_here)
         cpu = self.client.run(cpu_seconds)
         # Opened before the run: a task stream that is asked for afterwards is empty.
         distributed: Any = importlib.import_module("distributed")
@@ -199,6 +201,12 @@ class Dask:
             n_partitions=sum(partitions.values()),
             workers=shares,
             spans=task_spans(tasks, sorted(after), wall),
+            samples=samples_of_workers(
+                self.client,
+                {address: share.name for address, share in zip(sorted(after), shares, strict=True)},
+                wall,
+                wall + overall_s,
+            ),
             disturbances=(
                 *find_disturbances(before, after, stream.data),
                 *find_idleness(

@@ -11,6 +11,7 @@ from typing import Self
 from ..workloads import TaskWorkload
 from ..workloads.root import load
 from .model import Job, Pass, local_pass
+from .observe import watched
 from .tasks import local_task_pass
 from .versions import software_versions
 
@@ -36,7 +37,7 @@ class Serial:
         local_pass(replace(job, replicas=1))
 
     def run(self, job: Job) -> Pass:
-        return local_pass(job)
+        return watched(lambda: local_pass(job), self.name)
 
 
 class Threads(Serial):
@@ -51,7 +52,7 @@ class Threads(Serial):
         self._threaded(replace(job, replicas=1))
 
     def run(self, job: Job) -> Pass:
-        return self._threaded(job)
+        return watched(lambda: self._threaded(job), self.name)
 
     def _threaded(self, job: Job) -> Pass:
         if isinstance(job.workload, TaskWorkload):

@@ -90,6 +90,24 @@ class TaskSpan:
 
 
 @dataclass(frozen=True)
+class Samples:
+    """What one process did in a pass, over time; all lists are of the same length.
+
+    `at_s` is the end of a sample, in seconds after the trigger; `cpu` the share of a processor; bytes read and written
+    are those of system calls, whether a disk was asked or not; `waits` says whether the process waited for a disk at
+    that moment.
+    """
+
+    name: str
+    at_s: tuple[float, ...]
+    cpu: tuple[float, ...]
+    memory_bytes: tuple[int, ...]
+    read_bytes_per_s: tuple[int, ...]
+    written_bytes_per_s: tuple[int, ...]
+    waits: tuple[bool, ...]
+
+
+@dataclass(frozen=True)
 class Pass:
     """One execution of the whole graph over the whole input.
 
@@ -109,6 +127,7 @@ class Pass:
     workers: tuple[WorkerShare, ...] = ()
     disturbances: tuple[str, ...] = ()
     spans: tuple[TaskSpan, ...] = ()
+    samples: tuple[Samples, ...] = ()
 
 
 class Engine(Protocol):

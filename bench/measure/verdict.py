@@ -5,19 +5,25 @@ The shares are of the median pass. What is named must explain a tenth of the pas
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .balance import balance
 
 if TYPE_CHECKING:
-    from ..report.model import Measurement, TimedPass
+    from ..report.model import Measurement, Passes, TimedPass
 
 # What explains less of a pass is not named.
 WORTH_NAMING = 0.10
 # A worker whose process had less of a processor than this while it computed waited: for input, or for others.
 BUSY = 0.85
 CLUSTERS_PER_SLOT = 2
+# Phases of a run that are no part of a pass: what a limit is called, the phase, and what is done in it.
+BEFORE = (
+    ("JIT", "warm-up", "for compiling and a small pass in every worker"),
+    ("staging", "stage", "for the input to come to the nodes"),
+)
 
 
 @dataclass(frozen=True)
@@ -29,17 +35,18 @@ class Limit:
     words: str
 
 
-def limits(measured: Measurement, cores: int) -> tuple[Limit, ...]:
+def limits(measured: Measurement) -> tuple[Limit, ...]:
     """What limited the distributed passes, the largest first; empty for a run that was not distributed."""
-    many = measured.distributed
+    many, machine = measured.distributed, measured.environment
     if many is None:
         return ()
     middle = sorted(many.passes, key=lambda each: each.overall_s)[len(many.passes) // 2]
-    found = [*_parts(middle), *_workers(middle)]
-    if many.slots > cores:
-        found.append(
-            Limit("cores", 1 - cores / many.slots, f"{many.slots} workers share {cores} cores: they cannot all be busy")
-        )
+    found = [*_parts(middle), *_workers(middle), *_disks(many)]
+    # How many cores other machines have is not known here.
+    here = {each.host for each in middle.workers} <= {machine.host}
+    if here and many.slots > machine.cores:
+        words = f"{many.slots} workers share {machine.cores} cores: they cannot all be busy"
+        found.append(Limit("cores", 1 - machine.cores / many.slots, words))
     # A workload without input has no clusters, and lacks none.
     if 0 < measured.clusters < CLUSTERS_PER_SLOT * many.slots:
         idle = max(0.0, 1 - measured.clusters / (CLUSTERS_PER_SLOT * many.slots))
@@ -81,8 +88,35 @@ def _workers(middle: TimedPass) -> list[Limit]:
     ]
 
 
-def in_words(found: tuple[Limit, ...]) -> str:
-    """One line."""
-    if not found:
-        return "the event loop itself: the processors were busy with events"
-    return "; ".join(f"{each.name} ({each.share:.0%}: {each.words})" for each in found)
+def _disks(many: Passes) -> list[Limit]:
+    """Waiting for disks, in the samples of the last pass."""
+    seen = [waits for each in many.samples for waits in each.waits]
+    if not seen:
+        return []
+    share = sum(seen) / len(seen)
+    read = sum(sum(each.read_bytes_per_s) / len(each.at_s) for each in many.samples)
+    words = f"of {len(seen)} samples found a process waiting for a disk; together they read {read / 1e6:.0f} MB/s"
+    return [Limit("I/O", share, words)]
+
+
+def before_the_passes(measured: Measurement, phases_s: Mapping[str, float]) -> tuple[Limit, ...]:
+    """What is no part of a pass and took longer than a tenth of one: of these and a pass together, its share."""
+    if measured.distributed is None:
+        return ()
+    one = measured.distributed.overall_s
+    all_s = {**phases_s, **measured.phases_s}
+    named = [(name, words, all_s.get(phase, 0.0)) for name, phase, words in BEFORE]
+    return tuple(
+        Limit(name, took / (took + one), f"{took:.1f} s {words}")
+        for name, words, took in named
+        if took > WORTH_NAMING * one
+    )
+
+
+def in_words(found: tuple[Limit, ...], before: tuple[Limit, ...] = ()) -> str:
+    """One line: what limited the passes, then what a single pass would have to wait for."""
+    passes = "; ".join(f"{each.name} ({each.share:.0%}: {each.words})" for each in found)
+    passes = passes or "CPU: the processors were busy with events"
+    if not before:
+        return passes
+    return f"{passes}. Before a first pass: {', '.join(f'{each.name} ({each.words})' for each in before)}"

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from ..engines.model import Pass, TaskSpan, WorkerShare
+from ..engines.model import Pass, Samples, TaskSpan, WorkerShare
 from ..measure.environment import Environment
 from ..measure.equality import Comparison, Physics
 from ..measure.statistics import Estimate, median_of
@@ -55,6 +55,7 @@ class Passes(Record):
     passes: tuple[TimedPass, ...]
 
     spans: tuple[TaskSpan, ...] = Field(default=(), description="tasks of the last pass")
+    samples: tuple[Samples, ...] = Field(default=(), description="processes of the last pass, over time")
 
     @property
     def overall_s(self) -> float:
@@ -81,6 +82,10 @@ class Measurement(Record):
     versions: dict[str, str]
     environment: Environment = Field(description="where the driving process ran")
     phases_s: dict[str, float]
+    cold_s: dict[str, float] = Field(
+        default={},
+        description="overall time of one pass in processes that had compiled nothing, by engine, if that was asked for",
+    )
 
 
 class InputFile(Record):

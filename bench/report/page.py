@@ -8,7 +8,7 @@ import jinja2
 
 from ..workloads import Histogram, Outcome
 from .model import RunResult
-from .plots import histogram_plot, stream_plot, times_plot, yields_plot
+from .plots import histogram_plot, occupancy_plot, stream_plot, times_plot, yields_plot
 from .tables import describe_ratio
 
 TEMPLATES = jinja2.Environment(
@@ -25,7 +25,7 @@ def run_page(result: RunResult) -> str:
         ratio=describe_ratio(result),
         cutflow=list(zip(result.yields.cutflow, result.measurement.outcome.cutflow, strict=True)),
         physics_plots=[plot(name, each) for name, each in list(by_name(result.yields).items())[:MAX_PLOTS]],
-        time_plots=[each for each in (times_plot(result), stream_plot(result)) if each],
+        time_plots=[each for each in (times_plot(result), stream_plot(result), occupancy_plot(result)) if each],
         phases=result.phases_s,
     )
 

@@ -127,6 +127,28 @@ def times_plot(result: RunResult) -> str:
     return svg(figure)
 
 
+def occupancy_plot(result: RunResult) -> str:
+    """Share of a processor that each process had, and its memory, in the last pass; empty where nobody looked."""
+    passes = result.measurement.distributed or result.measurement.serial
+    if not passes.samples:
+        return ""
+    figure, (upper, lower) = pyplot().subplots(2, 1, sharex=True, figsize=(WIDE_IN, HIGH_IN))
+    few = len(passes.samples) <= len(COLOURS)
+    for number, each in enumerate(passes.samples):
+        colour = COLOURS[number] if few else VARIED_COLOUR
+        upper.plot(each.at_s, each.cpu, color=colour, lw=1.2, label=each.name if few else None)
+        lower.plot(each.at_s, [value / 2**20 for value in each.memory_bytes], color=colour, lw=1.2)
+    upper.set_ylabel("processors")
+    lower.set_ylabel("memory [MiB]")
+    for axes in (upper, lower):
+        axes.set_ylim(0, 1.15 * max(axes.get_ylim()[1], 1))
+    lower.set_xlim(0, passes.passes[-1].overall_s)
+    lower.set_xlabel(f"seconds after the trigger, last pass on {passes.engine}")
+    if few and len(passes.samples) > 1:
+        upper.legend(ncols=3, fontsize=8, loc="lower center")
+    return svg(figure)
+
+
 def stream_plot(result: RunResult) -> str:
     """When each worker computed, in the last distributed pass; empty where nothing is known of tasks."""
     passes = result.measurement.distributed

@@ -9,10 +9,16 @@ from pydantic import BaseModel
 
 from .model import RunResult
 from .modes import ModesResult
+from .sweep import SweepResult
 from .validation import ValidateResult
 
 FOLDER = Path(__file__).parent / "schema"
-RECORDS: dict[str, type[BaseModel]] = {"modes": ModesResult, "run": RunResult, "validate": ValidateResult}
+RECORDS: dict[str, type[BaseModel]] = {
+    "modes": ModesResult,
+    "run": RunResult,
+    "sweep": SweepResult,
+    "validate": ValidateResult,
+}
 
 
 def schema_path(name: str) -> Path:

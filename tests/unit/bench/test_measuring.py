@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import platform
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from rich.table import Table
 
 from bench.engines.dask import covered_s, task_spans
-from bench.engines.model import WorkerShare
+from bench.engines.model import Samples, WorkerShare
 from bench.measure.balance import balance
 from bench.measure.environment import cpu_model, environment
 from bench.measure.statistics import gini, median_of, ratio_of_medians
-from bench.measure.verdict import in_words, limits
+from bench.measure.verdict import before_the_passes, in_words, limits
 from bench.report.model import Measurement, Passes, TimedPass
 from bench.terminal import Terminal
 from bench.workloads import Outcome
@@ -55,7 +57,7 @@ def test_gini(shares: list[float], expected: float):
 
 
 def share(name: str, compute_s: float, cpu_s: float | None = None) -> WorkerShare:
-    return WorkerShare(name, "node", 1, compute_s, compute_s if cpu_s is None else cpu_s)
+    return WorkerShare(name, platform.node(), 1, compute_s, compute_s if cpu_s is None else cpu_s)
 
 
 def test_balance():
@@ -101,6 +103,11 @@ def timed(submit_s: float, loop_s: float, merge_s: float, *workers: WorkerShare)
     )  # fmt: skip
 
 
+def with_cores(measurement: Measurement, cores: int) -> Measurement:
+    machine = replace(measurement.environment, cores=cores)
+    return measurement.model_copy(update={"environment": machine})
+
+
 @pytest.mark.parametrize(
     ("one", "slots", "clusters", "first"),
     [
@@ -114,18 +121,18 @@ def timed(submit_s: float, loop_s: float, merge_s: float, *workers: WorkerShare)
     ],
 )
 def test_what_limited_a_run_is_named(one: TimedPass, slots: int, clusters: int, first: str):
-    assert limits(measured(one, slots, clusters), cores=2)[0].name == first
+    assert limits(with_cores(measured(one, slots, clusters), 2))[0].name == first
 
 
 def test_busy_processors_limit_a_run_that_nothing_else_limits():
     one = timed(0.01, 2.0, 0.01, share("a", 2.0), share("b", 2.0))
-    assert limits(measured(one), cores=2) == ()
-    assert "event loop itself" in in_words(())
+    assert limits(with_cores(measured(one), 2)) == ()
+    assert in_words(()).startswith("CPU")
 
 
 def test_a_run_without_input_lacks_no_clusters():
     one = timed(0.01, 2.0, 0.01, share("a", 2.0), share("b", 2.0))
-    assert limits(measured(one, clusters=0), cores=2) == ()
+    assert limits(with_cores(measured(one, clusters=0), 2)) == ()
 
 
 def test_names_of_variations_are_printed_as_they_are(capsys: pytest.CaptureFixture[str]):
@@ -134,6 +141,32 @@ def test_names_of_variations_are_printed_as_they_are(capsys: pytest.CaptureFixtu
         table.add_row("SR/btag:up: bin 1")
         Terminal(mark=mark).show(table)
         assert "SR/btag:up: bin 1" in capsys.readouterr().out
+
+
+def test_workers_of_other_machines_have_cores_that_are_not_counted_here():
+    one = timed(0.0, 2.0, 0.0, *(replace(share(str(i), 2.0), host="another") for i in range(4)))
+    assert limits(with_cores(measured(one, slots=4), 2)) == ()
+
+
+def test_waiting_for_disks_is_io():
+    one = timed(0.01, 2.0, 0.01, share("a", 2.0), share("b", 2.0))
+    found = with_cores(measured(one), 2)
+    many = found.distributed
+    assert many
+    seen = Samples("a", (1.0, 2.0), (1.0, 1.0), (1, 1), (2_000_000, 4_000_000), (0, 0), (True, False))
+    found = found.model_copy(update={"distributed": many.model_copy(update={"samples": (seen, seen)})})
+    (io,) = limits(found)
+    assert (io.name, io.share) == ("I/O", 0.5)
+    assert "6 MB/s" in io.words
+
+
+def test_what_a_first_pass_waits_for_is_told_apart():
+    found = measured(timed(0.0, 2.0, 0.0, share("a", 2.0), share("b", 2.0)))
+    found = found.model_copy(update={"phases_s": {"warm-up": 6.0, "serial": 99.0}})
+    before = before_the_passes(found, {"stage": 0.1, "yields": 50.0})
+    # Staging took less than a tenth of a pass.
+    assert [(each.name, each.share) for each in before] == [("JIT", 0.75)]
+    assert "Before a first pass: JIT (6.0 s" in in_words((), before)
 
 
 def test_environment_names_processor_and_software(tmp_path: Path):
