@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from .columns import NO_NUMBER, MissingColumns
-from .model import Booking, HistogramSpec
+from .model import NOMINAL, Booking, HistogramSpec
 from .stop4body_cuts import Cuts, default_cuts, expression
 from .stop4body_systematics import DOWN, NOMINAL_TREE, UP, VARIATIONS, WEIGHTS, tree_of
 
@@ -37,10 +37,16 @@ class Stop4Body:
         Preselection and regions.
     variations : tuple of str
         Variations of the kinematics; each has a tree of its own.
+    weights : tuple of str
+        Variations of the event weight that are taken in the same pass.
+    factor : str
+        What the nominal weight is multiplied by: a variation's column gives its yields in a pass of their own.
     """
 
     cuts: Cuts = field(default_factory=default_cuts)
     variations: tuple[str, ...] = VARIATIONS
+    weights: tuple[str, ...] = WEIGHTS
+    factor: str = "1.0"
 
     name: str = "atlas-stop4body"
     title: str = "ATLAS stop → 4 bodies, two leptons: yields of Wt"
@@ -57,7 +63,8 @@ class Stop4Body:
 
     def book(self, tree: str, frame: Any, columns: Iterable[str]) -> Booking:
         present = set(columns)
-        weights = [name for name in WEIGHTS if tree == self.tree]
+        nominal = tree == self.tree
+        weights = self.weights if nominal else ()
         sides = [f"{name}__{side}" for name in weights for side in (UP, DOWN)]
         missing = [name for name in (*NEEDED, *sides) if name not in present]
         if missing:
@@ -73,7 +80,7 @@ class Stop4Body:
         frame = frame.Define(
             "event_weight",
             "double(weight) * WeightEventsbTag * WeightEventsPU"
-            f" * bench::stop4body::Luminosity(RunNumber) * {NORMALISATION}",
+            f" * bench::stop4body::Luminosity(RunNumber) * {NORMALISATION} * {self.factor}",
         ).Define("one", "1.0")
         tallies[f"weights of {tree} {NO_NUMBER}"] = frame.Filter("!std::isfinite(event_weight)").Count()
         for name in weights:
@@ -86,11 +93,11 @@ class Stop4Body:
         for region, cuts in self.cuts.regions.items():
             inside = selected.Filter(expression(cuts), region)
             cutflow.append((region, f"in {region}", inside.Count()))
-            name = region if weights else f"{region}/{tree.removeprefix('Wt_')}"
+            # Vary gives each of its histograms the name of the variation.
+            name = region if weights else f"{region}/{NOMINAL if nominal else tree.removeprefix('Wt_')}"
             spec = HistogramSpec(name, f"yield in {region}", "events", 1, 0.5, 1.5, weighted=True)
             model = (spec.name.replace("/", "_"), spec.title, spec.n_bins, spec.low, spec.high)
             yields.append((spec, inside.Histo1D(model, "one", "event_weight")))
-        if weights:
-            return Booking(tuple(cutflow), tallies, (), tuple(yields))
         # The raw numbers of a variation's events are the entries of its histograms.
-        return Booking((), tallies, tuple(yields))
+        steps = tuple(cutflow) if nominal else ()
+        return Booking(steps, tallies, (), tuple(yields)) if weights else Booking(steps, tallies, tuple(yields))
