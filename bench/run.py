@@ -195,7 +195,7 @@ def measure(
                 engine.warm_up(job)
         references, distributed = [first], list[Pass]()
         kinds = "serial" if alone else f"serial and {engine.name} in turns"
-        with terminal.step(f"{kinds}, {job.entries:,} entries, {repeats} passes"):
+        with terminal.step(f"{kinds}, {job.entries:,} entries, {repeats} passes") as progress:
             # In turns, so that a machine that gets slower meanwhile is slower for both.
             for number in range(repeats):
                 if number:
@@ -204,12 +204,27 @@ def measure(
                 if not alone:
                     with phases.phase(engine.name):
                         distributed.append(engine.run(job))
+                if number + 1 < repeats:
+                    progress(how_far(references, distributed, job.entries, repeats))
         versions = dict(engine.versions())
     finally:
         with phases.phase("disconnect"):
             engine.__exit__(None, None, None)
 
     return measurement_of(job, engine, references, distributed, versions, surroundings, phases, cold_s)
+
+
+def how_far(references: Sequence[Pass], distributed: Sequence[Pass], entries: int, repeats: int) -> str:
+    """How many passes are done, at which rates (in entries a second; without entries, in seconds), and how long the others will take."""
+    rates: list[str] = []
+    left_s = 0.0
+    for kind, passes in ((Serial.name, references), ("distributed", distributed)):
+        if passes:
+            took = median(each.overall_s for each in passes)
+            # A scan has no entries.
+            rates.append(f"{kind} {entries / took:,.0f} /s" if entries else f"{kind} {took:.1f} s")
+            left_s += took * (repeats - len(passes))
+    return f"{len(references)} of {repeats}, {', '.join(rates)}, {left_s:.0f} s left"
 
 
 def measurement_of(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
 from rich.console import Console, RenderableType
@@ -44,16 +44,17 @@ class Terminal:
         self.say(capture.get().rstrip("\n"))
 
     @contextmanager
-    def step(self, what: str) -> Generator[None]:
+    def step(self, what: str) -> Generator[Callable[[str], None]]:
         """Say that something has begun, show that it goes on, and say how long it took.
 
+        Gives a function that says how far it is: on a terminal in place of what it said before, else in a line.
         A step that fails is not reported as done; the exception says the rest.
         """
         start = time.perf_counter()
         if self.console.is_terminal:
-            with self.console.status(f"{self.mark} {what} …".strip()):
-                yield
+            with self.console.status(f"{self.mark} {what} …".strip()) as status:
+                yield lambda news: status.update(f"{self.mark} {what}: {news} …".strip())
         else:
             self.say(f"{what} …")
-            yield
+            yield lambda news: self.say(f"{what}: {news}")
         self.say(f"{what}: {time.perf_counter() - start:.1f} s")
