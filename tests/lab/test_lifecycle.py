@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import threading
 import time
@@ -266,6 +267,16 @@ def test_state_of_another_version_is_made_anew(up: Lab):
     marker.write_text(json.dumps({**json.loads(marker.read_text()), "format": 0}))
     assert "made for another version or other settings (format)" in up("up").stdout
     assert make_server(up.connect(), "new").status == "ACTIVE"
+
+
+def test_data_of_long_ago_give_a_cloud_with_hosts(second: Lab):
+    """The scheduler wants hosts that were heard from within a minute, and seeded data keep the hour of the seed."""
+    second("down")
+    with sqlite3.connect(second.state / "template/db/nova.sqlite") as nova:
+        nova.execute("update services set created_at = '2020-01-01 00:00:00'")
+    nova.close()
+    second("up")
+    assert make_server(second.connect(), "at-once").status == "ACTIVE"
 
 
 def test_secrets_are_for_their_owner_only(up: Lab):

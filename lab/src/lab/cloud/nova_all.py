@@ -59,16 +59,23 @@ def build(etc: Path) -> Any:
     from nova.virt import block_device
 
     from lab.cloud import virt
+    from lab.cloud.services import wait_for
 
     sys.modules["nova.virt.lab"] = virt  # drivers are looked for in nova.virt only
     block_device.CONF = _Conf()
 
     application = wsgi_app.init_application("osapi_compute", "nova-api-os-compute")
     os_vif.initialize()
+    # The conductor ends when it cannot find Placement, a compute goes without for a minute: both ask only once.
+    wait_for(settings, ("keystone", "placement"))
 
     def start(binary: str, topic: str, **options: Any) -> None:
         created = service.Service.create(binary=binary, topic=topic, **options)
         created.start()
+        # The first sign of life is due 5 s after the start. Until then the scheduler would go by the last one of an
+        # earlier run, and find no host.
+        created.service_ref.report_count += 1
+        created.service_ref.save()
         services.append(created)
 
     start("nova-conductor", conductor.RPC_TOPIC)

@@ -22,7 +22,7 @@ from lab.settings import Settings
 START_S = 180
 SOURCES = Path(__file__).parent
 # what no service reads of this folder, and what they read outside it
-OURS = ("databases.py", "lifecycle.py", "neutron_db.py", "repair.py", "services.py", "status.py")
+OURS = ("databases.py", "lifecycle.py", "neutron_db.py", "repair.py", "status.py")
 SHARED = tuple(SOURCES.parent / name for name in ("settings.py", "paths.py", "engine.py", "addresses.py"))
 
 
@@ -54,6 +54,21 @@ def answers(settings: Settings, service: str) -> bool:
     except OSError:
         return False
     return True
+
+
+def wait_for(settings: Settings, names: Sequence[str]) -> None:
+    """Return when these answer.
+
+    Raises
+    ------
+    TimeoutError
+        One does not.
+    """
+    deadline = time.monotonic() + START_S
+    while silent := [name for name in names if not answers(settings, name)]:
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{', '.join(silent)}: no answer after {START_S} s")
+        time.sleep(0.1)
 
 
 def start(
