@@ -110,7 +110,9 @@ def test_weighted_contents_may_differ_in_the_last_bits(changes: dict[str, Any], 
 def test_weights_that_cancel_may_leave_a_rest() -> None:
     """Of 10 and -10 the order of the sum decides what is left; √Σw² is what the tolerance is then taken of."""
     cancelled = outcome(contents=(0.0, 0.0, 20.0, 0.0), sumw2=(0.0, 200.0, 400.0, 0.0))
-    rest, too_much = (outcome(contents=(0.0, left, 20.0, 0.0), sumw2=(0.0, 200.0, 400.0, 0.0)) for left in (1e-12, 1e-8))
+    rest, too_much = (
+        outcome(contents=(0.0, left, 20.0, 0.0), sumw2=(0.0, 200.0, 400.0, 0.0)) for left in (1e-12, 1e-8)
+    )
     assert compare(cancelled, rest, "serial").verdict is Physics.EQUAL
     assert compare(cancelled, too_much, "serial").verdict is Physics.UNEQUAL
 

@@ -10,14 +10,24 @@ import pytest
 from rich.table import Table
 
 from bench.engines.dask import covered_s, task_spans
-from bench.engines.model import Samples, WorkerShare
+from bench.engines.model import Pass, Samples, WorkerShare
 from bench.measure.balance import balance
 from bench.measure.environment import cpu_model, environment
 from bench.measure.statistics import gini, median_of, ratio_of_medians
 from bench.measure.verdict import before_the_passes, in_words, limits
 from bench.report.model import Measurement, Passes, TimedPass
+from bench.run import how_far
 from bench.terminal import Terminal
 from bench.workloads import Outcome
+
+
+def test_time_left_is_that_of_the_passes_to_come():
+    def passes(*times: float) -> list[Pass]:
+        return [Pass(Outcome(0, (), {}, ()), overall_s, loop_s=overall_s) for overall_s in times]
+
+    told = how_far(passes(2.0, 2.0), passes(1.0, 1.0), 4000, repeats=5)
+    assert told == "2 of 5, serial 2,000 /s, distributed 4,000 /s, 9 s left"
+    assert how_far(passes(2.0), [], 0, repeats=3) == "1 of 3, serial 2.0 s, 4 s left"
 
 
 def test_interval_of_a_median_lies_around_it_and_is_the_same_again():
