@@ -215,7 +215,7 @@ def measure(
 
 
 def how_far(references: Sequence[Pass], distributed: Sequence[Pass], entries: int, repeats: int) -> str:
-    """How many passes are done, at which rates (entries a second, or the seconds of one), and how long the rest takes."""
+    """How many passes are done, at which rates (entries a second, or seconds of one), and how long the rest takes."""
     rates: list[str] = []
     left_s = 0.0
     for kind, passes in ((Serial.name, references), ("distributed", distributed)):

@@ -50,7 +50,8 @@ class MassFit:
 
     `status` is that of Minuit (0: converged; -1: the fit was not tried), `covariance_quality` that of RooFit (3: full
     and accurate). `events` are those between the edges of the histogram, of the input read once. `chi2` is Pearson's,
-    of all bins, with the fitted expectation as variance; none where it is no number.
+    of all bins, with the fitted expectation as variance; none where it is no number. `expected` are the events that the
+    fitted model has in each bin between the edges; empty where the fit was not tried.
     """
 
     histogram: str
@@ -63,6 +64,7 @@ class MassFit:
     chi2: float | None
     ndf: int
     p_value: float | None
+    expected: tuple[float, ...] = ()
 
     @property
     def converged(self) -> bool:
@@ -139,6 +141,7 @@ def fit_histogram(histogram: Histogram, replicas: int = 1) -> MassFit:
             chi2=finite(chi2),
             ndf=ndf,
             p_value=float(root.TMath.Prob(chi2, ndf)) if math.isfinite(chi2) and ndf > 0 else None,
+            expected=model.expected(root, n_bins, low, high),
         )
 
 
@@ -167,6 +170,12 @@ class _Model:
         shapes, yields = root.RooArgList(convolved, straight), root.RooArgList(signal, self.background)
         self.pdf = root.RooAddPdf("sum", "", shapes, yields)
         self._kept = (line, resolution, convolved, straight)
+
+    def expected(self, root: Any, n_bins: int, low: float, high: float) -> tuple[float, ...]:
+        """Events of the model in each of so many bins."""
+        shape = self.pdf.createHistogram("expected", self.mass, root.RooFit.Binning(n_bins, low, high))
+        scale = sum(variable.getVal() for variable, unit in self.free if unit == "events") / shape.Integral()
+        return tuple(float(scale * shape.GetBinContent(i)) for i in range(1, n_bins + 1))
 
     @staticmethod
     def fitted(variable: Any, unit: str) -> FitParameter:

@@ -8,7 +8,7 @@ import jinja2
 
 from ..workloads import Histogram, Outcome
 from .model import RunResult
-from .plots import histogram_plot, occupancy_plot, stream_plot, times_plot, yields_plot
+from .plots import fit_plot, histogram_plot, occupancy_plot, stream_plot, times_plot, yields_plot
 from .tables import describe_ratio
 
 TEMPLATES = jinja2.Environment(
@@ -24,10 +24,20 @@ def run_page(result: RunResult) -> str:
         result=result,
         ratio=describe_ratio(result),
         cutflow=list(zip(result.yields.cutflow, result.measurement.outcome.cutflow, strict=True)),
-        physics_plots=[plot(name, each) for name, each in list(by_name(result.yields).items())[:MAX_PLOTS]],
+        physics_plots=[*fits(result), *(plot(name, each) for name, each in by_name(result.yields).items())][:MAX_PLOTS],
         time_plots=[each for each in (times_plot(result), stream_plot(result), occupancy_plot(result)) if each],
         phases=result.phases_s,
     )
+
+
+def fits(result: RunResult) -> list[str]:
+    """The plot of the fit, where one was made."""
+    fit, outcome = result.fit, result.measurement.outcome
+    if fit is None or not fit.expected:
+        return []
+    # Smeared histograms are no part of the yields: they need columns that only a repacked input has.
+    known = {each.name for each in result.yields.histograms} - {fit.histogram}
+    return [fit_plot(fit, [each for each in outcome.histograms if each.name not in known], result.measurement.replicas)]
 
 
 def plot(name: str, variations: Sequence[Histogram]) -> str:

@@ -7,8 +7,10 @@ import io
 import re
 from collections.abc import Sequence
 from functools import cache
+from itertools import pairwise
 from typing import Any
 
+from ..measure.zfit import MassFit
 from ..workloads import Histogram
 from ..workloads.model import NOMINAL
 from .exports import all_passes
@@ -105,6 +107,31 @@ def yields_plot(region: str, variations: Sequence[Histogram]) -> str:
     axes.invert_yaxis()
     axes.set_xlabel(f"yield in {region} [events]")
     axes.legend(loc="upper left", bbox_to_anchor=(0, 1.1), fontsize=9)
+    return svg(figure)
+
+
+def fit_plot(fit: MassFit, histograms: Sequence[Histogram], replicas: int) -> str:
+    """The fitted histogram and the model; other histograms of the same edges, further smearings, stand behind them."""
+    mplhep: Any = importlib.import_module("mplhep")
+    figure, axes = canvas()
+    (fitted,) = (each for each in histograms if each.name == fit.histogram)
+    others = [each for each in histograms if each is not fitted]
+    for number, each in enumerate(others):
+        contents = [value / replicas for value in each.contents[1:-1]]
+        label = "smeared with other random numbers" if number == 0 else None
+        mplhep.histplot(contents, each.edges, ax=axes, color=VARIED_COLOUR, lw=0.8, label=label, yerr=False)
+    contents = [value / replicas for value in fitted.contents[1:-1]]
+    mplhep.histplot(
+        contents, fitted.edges, yerr=[value**0.5 for value in contents], ax=axes, color=NOMINAL_COLOUR,
+        histtype="errorbar", ms=5, label=fit.title,
+    )  # fmt: skip
+    middles = [(low + high) / 2 for low, high in pairwise(fitted.edges)]
+    axes.plot(middles, fit.expected, color=COLOURS[1], lw=1.6, label="Breit-Wigner ⊗ Crystal Ball + Chebychev")
+    axes.set_xlabel(f"{fit.title} [{fitted.unit}]")
+    axes.set_ylabel(f"events / {fitted.edges[1] - fitted.edges[0]:.3g} {fitted.unit}")
+    # Room for the legend above the peak.
+    axes.set_ylim(0, 1.5 * max(*contents, *fit.expected))
+    axes.legend(loc="upper left")
     return svg(figure)
 
 

@@ -87,6 +87,13 @@ def test_the_fit_finds_what_went_in() -> None:
     assert found.chi2 < 5
 
 
+def test_the_expected_events_are_those_of_the_model() -> None:
+    went_in = expected(91.0, 1.8, 40_000, 10_000, 0.3)
+    found = fit_histogram(went_in)
+    assert list(found.expected) == pytest.approx(went_in.contents[1:-1], rel=0.02)
+    assert sum(found.expected) == pytest.approx(50_000, rel=1e-3)
+
+
 def test_the_fit_of_the_real_file(fit: MassFit, outcome: Outcome) -> None:
     assert fit.histogram == "m_ee_smeared_1"
     assert fit.converged
