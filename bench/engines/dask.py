@@ -18,16 +18,15 @@ from ..errors import BenchError, Exit
 from ..workloads import Booking, Outcome, TaskWorkload
 from ..workloads.root import load
 from .failures import keep_errors, told, told_by_workers
-from .model import Job, Pass, TaskSpan, WorkerShare, graph_of, local_pass
+from .model import Job, Pass, graph_of, local_pass
 from .observe import samples_of_workers, watch_here
+from .stream import compute_span, find_disturbances, find_idleness, task_spans, worker_share
 from .tasks import dask_task_pass, warm_up_workers
 from .versions import software_versions
 
 # Tasks per slot: enough for the quicker worker to take over from the slower one, few enough for the cost of a task
 # (about 10 ms) not to count.
 TASKS_PER_SLOT = 3
-# Task spans kept of a pass: a picture shows no more, and results travel through a log.
-MAX_SPANS = 2000
 # Tells a worker's process the name of its node; set in the worker's pod.
 NODE_VARIABLE = "BENCH_NODE"
 
@@ -276,78 +275,6 @@ def silence_progress_bar() -> None:
         return None
 
     backend.progress = nothing
-
-
-def compute_span(tasks: list[Any], earliest: float, latest: float) -> tuple[float, float]:
-    """Start of the first and end of the last computation, in seconds since the epoch, within the given limits."""
-    starts, stops = [latest], [earliest]
-    for task in tasks:
-        for part in task["startstops"]:
-            if part["action"] == "compute":
-                starts.append(part["start"])
-                stops.append(part["stop"])
-    first = min(max(min(starts), earliest), latest)
-    return first, max(min(max(stops), latest), first)
-
-
-def task_spans(tasks: list[Any], addresses: list[str], wall: float) -> tuple[TaskSpan, ...]:
-    """When each task computed, from the task stream; those of workers that are gone are left out."""
-    places = {address: place for place, address in enumerate(addresses)}
-    spans = [
-        TaskSpan(places[task["worker"]], round(part["start"] - wall, 4), round(part["stop"] - wall, 4))
-        for task in tasks
-        if task["worker"] in places
-        for part in task["startstops"]
-        if part["action"] == "compute"
-    ]
-    return tuple(sorted(spans, key=lambda span: span.start_s)[:MAX_SPANS])
-
-
-def covered_s(intervals: list[tuple[float, float]]) -> float:
-    """Length of what intervals cover together.
-
-    Computations of one worker overlap in Dask's stream, seen by 0.4 s on a crowded machine, and must not count twice.
-    """
-    covered, reached = 0.0, -math.inf
-    for start, stop in sorted(intervals):
-        covered += max(0.0, stop - max(start, reached))
-        reached = max(reached, stop)
-    return covered
-
-
-def worker_share(info: Mapping[str, Any], host: str, address: str, tasks: list[Any], cpu_s: float) -> WorkerShare:
-    """What one worker did, from the task stream."""
-    mine = [task for task in tasks if task["worker"] == address]
-    compute_s = covered_s(
-        [(part["start"], part["stop"]) for task in mine for part in task["startstops"] if part["action"] == "compute"]
-    )
-    return WorkerShare(str(info.get("name", address)), host, len(mine), round(compute_s, 6), round(cpu_s, 6))
-
-
-def find_disturbances(before: Mapping[str, Any], after: Mapping[str, Any], stream: Any) -> list[str]:
-    """What happened during a pass that makes its time meaningless."""
-    found: list[str] = []
-    if lost := sorted(before.keys() - after.keys()):
-        found.append(f"workers lost: {', '.join(lost)}")
-    if came := sorted(after.keys() - before.keys()):
-        found.append(f"workers joined: {', '.join(came)}")
-    failed = sum(task.get("status") == "error" for task in stream)
-    if failed:
-        found.append(f"{failed} tasks failed and were repeated")
-    return found
-
-
-def find_idleness(shares: tuple[WorkerShare, ...], partitions: list[int], expected: int) -> list[str]:
-    """What makes a distributed pass no measurement of the cluster: idle workers, empty tasks, tasks done twice."""
-    idle = [share.name for share in shares if share.tasks == 0]
-    found = [f"workers without a task: {', '.join(idle)}"] if idle else []
-    empty = partitions.count(0)
-    if empty:
-        found.append(f"{empty} of {len(partitions)} tasks have no entries: the input has too few clusters")
-    ran = sum(share.tasks for share in shares)
-    if ran != expected:
-        found.append(f"{ran} tasks ran instead of {expected}")
-    return found
 
 
 def local_cluster(workers: int) -> Callable[[ExitStack], Any]:

@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from bench.engines.dask import Dask, find_disturbances, find_idleness, n_partitions
+from bench.engines.dask import Dask, n_partitions
 from bench.engines.model import WorkerShare
+from bench.engines.stream import find_disturbances, find_idleness
 from bench.errors import BenchError
 from bench.report.model import RunResult
 
