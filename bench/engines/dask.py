@@ -17,6 +17,7 @@ from ..datasets.inspect import entries_per_partition
 from ..errors import BenchError, Exit
 from ..workloads import Booking, Outcome, TaskWorkload
 from ..workloads.root import load
+from ..workloads.tasks import TASKS_PER_SLOT, n_tasks
 from .failures import keep_errors, told, told_by_workers
 from .model import Job, Pass, graph_of, local_pass
 from .observe import samples_of_workers, watch_here
@@ -24,16 +25,8 @@ from .stream import compute_span, find_disturbances, find_idleness, task_spans, 
 from .tasks import dask_task_pass, warm_up_workers
 from .versions import software_versions
 
-# Tasks per slot: enough for the quicker worker to take over from the slower one, few enough for the cost of a task
-# (about 10 ms) not to count.
-TASKS_PER_SLOT = 3
 # Tells a worker's process the name of its node; set in the worker's pod.
 NODE_VARIABLE = "BENCH_NODE"
-
-
-def n_partitions(slots: int, clusters: int, tasks_per_slot: int = TASKS_PER_SLOT) -> int:
-    """Number of tasks: `tasks_per_slot` for each slot, but not more than there are clusters to make them of."""
-    return max(1, min(tasks_per_slot * slots, clusters))
 
 
 def partitions_of(job: Job, slots: int) -> dict[str, int]:
@@ -43,7 +36,7 @@ def partitions_of(job: Job, slots: int) -> dict[str, int]:
     """
     tasks_per_slot = max(1, math.ceil(TASKS_PER_SLOT / len(job.layouts_of)))
     return {
-        tree: n_partitions(slots, job.replicas * sum(each.n_clusters for each in layouts), tasks_per_slot)
+        tree: n_tasks(slots, job.replicas * sum(each.n_clusters for each in layouts), tasks_per_slot)
         for tree, layouts in job.layouts_of.items()
     }
 

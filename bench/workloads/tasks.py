@@ -173,9 +173,9 @@ class TaskWorkload(Protocol):
         return {}
 
 
-def n_tasks(slots: int, clusters: int) -> int:
-    """Number of tasks: some for each slot, but not more than there are clusters to make them of."""
-    return max(1, min(TASKS_PER_SLOT * slots, clusters))
+def n_tasks(slots: int, clusters: int, tasks_per_slot: int = TASKS_PER_SLOT) -> int:
+    """Number of tasks: `tasks_per_slot` for each slot, but not more than there are clusters to make them of."""
+    return max(1, min(tasks_per_slot * slots, clusters))
 
 
 def chunks(job: Job, slots: int) -> tuple[Chunk, ...]:
