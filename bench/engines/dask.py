@@ -7,7 +7,7 @@ import math
 import os
 import socket
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from types import TracebackType
@@ -130,7 +130,9 @@ class Dask:
             return dask_task_pass(self, job, job.workload)
         partitions = partitions_of(job, self.slots)
         booking = self.book(job, partitions)
-        return self.timed(lambda: self.trigger(booking, job), booking.collect, job, partitions)
+        return self.timed(
+            lambda: self.trigger(booking, job), booking.collect, job, lambda: partition_sizes(job, partitions)
+        )
 
     def book(self, job: Job, partitions: Mapping[str, int]) -> Booking:
         """Book the graphs of all trees, with a number of partitions for each."""
@@ -154,15 +156,14 @@ class Dask:
         trigger: Callable[[], None],
         collect: Callable[[], Outcome],
         job: Job,
-        partitions: Mapping[str, int],
-        loops: Mapping[str, int] | None = None,
+        sizes: Callable[[], Sequence[int]],
+        expected: int | None = None,
         mark: str = "mapper",
-        sizes: Callable[[], list[int]] | None = None,
     ) -> Pass:
         """Trigger what is booked and watch the workers meanwhile.
 
-        Each tree is cut into its number of `partitions`, in each of its `loops` (one where nothing is said).
-        Tasks that count have `mark` in their key; `sizes` gives their entries afterwards, where ROOT has not cut them.
+        Tasks that count have `mark` in their key. `sizes` gives the entries of each partition, and is asked after the
+        run; `expected` is the number of tasks that have to run, where it is not one for each partition.
         """
         before = self._worker_info()
         self.client.run(watch_here)
@@ -183,6 +184,7 @@ class Dask:
             worker_share(info, self._hosts.get(address, ""), address, tasks, cpu.get(address, 0.0))
             for address, info in sorted(after.items())
         )
+        entries = sizes()
         return Pass(
             outcome=collect(),
             overall_s=overall_s,
@@ -190,7 +192,7 @@ class Dask:
             loop_s=last - first,
             merge_s=wall + overall_s - last,
             cpu_s=sum(share.cpu_s for share in shares),
-            n_partitions=sum(partitions.values()),
+            n_partitions=len(entries),
             workers=shares,
             spans=task_spans(tasks, sorted(after), wall),
             samples=samples_of_workers(
@@ -201,11 +203,7 @@ class Dask:
             ),
             disturbances=(
                 *find_disturbances(before, after, stream.data),
-                *find_idleness(
-                    shares,
-                    sizes() if sizes else partition_sizes(job, partitions),
-                    sum((loops or {}).get(tree, 1) * number for tree, number in partitions.items()),
-                ),
+                *find_idleness(shares, entries, len(entries) if expected is None else expected),
             ),
         )
 
