@@ -91,9 +91,7 @@ def changes(a: RunResult, b: RunResult) -> list[Change]:
 
 def engines_of(result: RunResult) -> dict[str, Passes]:
     """Passes by engine and number of slots."""
-    measured = result.measurement
-    every = [measured.serial, *([measured.distributed] if measured.distributed else [])]
-    return {f"{each.engine}, {each.slots} slots": each for each in every}
+    return {f"{each.engine}, {each.slots} slots": each for each in result.measurement.all_passes}
 
 
 def check_comparable(a: RunResult, b: RunResult, earlier: Path, later: Path) -> None:
