@@ -12,9 +12,8 @@ from .errors import BenchError, Exit
 from .measure.statistics import Estimate, ratio_of_medians
 from .report.model import Passes, RunResult
 from .report.read import read_result
+from .report.write import RUN_FILE
 from .terminal import Terminal
-
-RUN_FILE = "run.json"
 
 
 @dataclass(frozen=True)
