@@ -36,7 +36,7 @@ from .report.page import run_page
 from .report.read import read_result
 from .report.tables import physics_table, time_table, yields_table
 from .report.validation import ValidateResult, remarks, validation_table
-from .report.write import run_folder, write_json, write_texts
+from .report.write import RUN_FILE, VALIDATE_FILE, run_folder, write_json, write_texts
 from .run import TUNED, exit_status, judge, prepare, run_here
 from .terminal import STAND_IN, Terminal
 from .validate import exit_status as validate_status
@@ -44,9 +44,6 @@ from .validate import observers, validate
 from .workloads import WORKLOADS, FccZee, Stop4Body, TaskWorkload, Workload
 from .workloads.stop4body_cuts import read_cuts
 from .workloads.stop4body_yields import region_yields
-
-RUN_FILE = "run.json"
-VALIDATE_FILE = "validate.json"
 
 
 @dataclass(frozen=True)

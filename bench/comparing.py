@@ -12,9 +12,8 @@ from .errors import BenchError, Exit
 from .measure.statistics import Estimate, ratio_of_medians
 from .report.model import Passes, RunResult
 from .report.read import read_result
+from .report.write import RUN_FILE
 from .terminal import Terminal
-
-RUN_FILE = "run.json"
 
 
 @dataclass(frozen=True)
@@ -91,9 +90,7 @@ def changes(a: RunResult, b: RunResult) -> list[Change]:
 
 def engines_of(result: RunResult) -> dict[str, Passes]:
     """Passes by engine and number of slots."""
-    measured = result.measurement
-    every = [measured.serial, *([measured.distributed] if measured.distributed else [])]
-    return {f"{each.engine}, {each.slots} slots": each for each in every}
+    return {f"{each.engine}, {each.slots} slots": each for each in result.measurement.all_passes}
 
 
 def check_comparable(a: RunResult, b: RunResult, earlier: Path, later: Path) -> None:

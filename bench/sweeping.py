@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from .commands import RUN_FILE, RunOptions, execute, known_workload, with_cuts
+from .commands import RunOptions, execute, known_workload, with_cuts
 from .datasets.default import default_inputs
 from .errors import BenchError, Exit
 from .measure.scaling import STRONG, WEAK, Fit, Scaling, fit
 from .report.model import RunResult
 from .report.sweep import SweepKind, SweepPoint, SweepResult, sweep_csv, sweep_table
 from .report.sweep_page import sweep_page
-from .report.write import run_folder, write_json, write_texts
+from .report.write import RUN_FILE, run_folder, write_json, write_texts
 from .terminal import STAND_IN, Terminal
 from .workloads import Stop4Body, TaskWorkload, Workload
 from .workloads.read_branches import BYTES, ReadBranches

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..workloads.root import load
+from ..workloads.root import include, load
 
 EVENTS = 20_000
 EVENTS_PER_FILE = 100_000
@@ -31,5 +31,5 @@ def write(target: Path, name: str, first: int, last: int, seed: int) -> None:
     An event depends on the seed and on its own number alone.
     """
     root = load()
-    root.gInterpreter.Declare((Path(__file__).parent / "cxx" / "physlite.hpp").read_text())
+    include(Path(__file__).parent / "cxx" / "physlite.hpp")
     root.bench.physlite.Write(f"{target}?reproducible={name}", first, last, seed, ENTRIES_PER_CLUSTER)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from itertools import accumulate, pairwise
 from pathlib import Path
 
-from ..workloads.root import load
+from ..workloads.root import include, load
 from ..workloads.stop4body_systematics import DOWN, NOMINAL_TREE, UP, VARIATIONS, WEIGHTS, tree_of
 
 # Run number of each campaign of simulation, and its events in the notebook.
@@ -29,7 +29,7 @@ def files(events: int) -> list[tuple[str, int, int]]:
 def write(target: Path, name: str, first: int, last: int, seed: int) -> None:
     """Write one campaign's events in all trees; `name` is what the file calls itself."""
     root = load()
-    root.gInterpreter.Declare((Path(__file__).parent / "cxx" / "stop4body_standin.hpp").read_text())
+    include(Path(__file__).parent / "cxx" / "stop4body_standin.hpp")
     run_number, _ = CAMPAIGNS[name.partition("_")[0]]
     weights = [f"{weight}__{side}" for weight in WEIGHTS for side in (UP, DOWN)]
     file = root.TFile.Open(f"{target}?reproducible={name}", "RECREATE", "", 505)

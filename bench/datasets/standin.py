@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..workloads.root import load
+from ..workloads.root import include, load
 from .files import replacing
 from .fresh import in_fresh_process
 
@@ -45,5 +45,5 @@ def make_stand_in(folder: Path, name: str, entries: int) -> Path:
 def write_stand_in(target: Path, name: str, entries: int, seed: int = 0) -> None:
     """Generate the events of fcc-zee; `name` is what the file calls itself. To be run in a fresh process."""
     root = load()
-    root.gInterpreter.Declare((Path(__file__).parent / "cxx" / "standin.hpp").read_text())
+    include(Path(__file__).parent / "cxx" / "standin.hpp")
     root.bench.standin.WriteFccZee(f"{target}?reproducible={name}", entries, seed)

@@ -7,7 +7,7 @@ import math
 import os
 import socket
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from types import TracebackType
@@ -17,24 +17,16 @@ from ..datasets.inspect import entries_per_partition
 from ..errors import BenchError, Exit
 from ..workloads import Booking, Outcome, TaskWorkload
 from ..workloads.root import load
+from ..workloads.tasks import TASKS_PER_SLOT, n_tasks
 from .failures import keep_errors, told, told_by_workers
-from .model import Job, Pass, TaskSpan, WorkerShare, graph_of, local_pass
+from .model import Job, Pass, graph_of, local_pass
 from .observe import samples_of_workers, watch_here
+from .stream import compute_span, find_disturbances, find_idleness, task_spans, worker_share
 from .tasks import dask_task_pass, warm_up_workers
 from .versions import software_versions
 
-# Tasks per slot: enough for the quicker worker to take over from the slower one, few enough for the cost of a task
-# (about 10 ms) not to count.
-TASKS_PER_SLOT = 3
-# Task spans kept of a pass: a picture shows no more, and results travel through a log.
-MAX_SPANS = 2000
 # Tells a worker's process the name of its node; set in the worker's pod.
 NODE_VARIABLE = "BENCH_NODE"
-
-
-def n_partitions(slots: int, clusters: int, tasks_per_slot: int = TASKS_PER_SLOT) -> int:
-    """Number of tasks: `tasks_per_slot` for each slot, but not more than there are clusters to make them of."""
-    return max(1, min(tasks_per_slot * slots, clusters))
 
 
 def partitions_of(job: Job, slots: int) -> dict[str, int]:
@@ -44,7 +36,7 @@ def partitions_of(job: Job, slots: int) -> dict[str, int]:
     """
     tasks_per_slot = max(1, math.ceil(TASKS_PER_SLOT / len(job.layouts_of)))
     return {
-        tree: n_partitions(slots, job.replicas * sum(each.n_clusters for each in layouts), tasks_per_slot)
+        tree: n_tasks(slots, job.replicas * sum(each.n_clusters for each in layouts), tasks_per_slot)
         for tree, layouts in job.layouts_of.items()
     }
 
@@ -138,7 +130,9 @@ class Dask:
             return dask_task_pass(self, job, job.workload)
         partitions = partitions_of(job, self.slots)
         booking = self.book(job, partitions)
-        return self.timed(lambda: self.trigger(booking, job), booking.collect, job, partitions)
+        return self.timed(
+            lambda: self.trigger(booking, job), booking.collect, job, lambda: partition_sizes(job, partitions)
+        )
 
     def book(self, job: Job, partitions: Mapping[str, int]) -> Booking:
         """Book the graphs of all trees, with a number of partitions for each."""
@@ -162,15 +156,14 @@ class Dask:
         trigger: Callable[[], None],
         collect: Callable[[], Outcome],
         job: Job,
-        partitions: Mapping[str, int],
-        loops: Mapping[str, int] | None = None,
+        sizes: Callable[[], Sequence[int]],
+        expected: int | None = None,
         mark: str = "mapper",
-        sizes: Callable[[], list[int]] | None = None,
     ) -> Pass:
         """Trigger what is booked and watch the workers meanwhile.
 
-        Each tree is cut into its number of `partitions`, in each of its `loops` (one where nothing is said).
-        Tasks that count have `mark` in their key; `sizes` gives their entries afterwards, where ROOT has not cut them.
+        Tasks that count have `mark` in their key. `sizes` gives the entries of each partition, and is asked after the
+        run; `expected` is the number of tasks that have to run, where it is not one for each partition.
         """
         before = self._worker_info()
         self.client.run(watch_here)
@@ -191,6 +184,7 @@ class Dask:
             worker_share(info, self._hosts.get(address, ""), address, tasks, cpu.get(address, 0.0))
             for address, info in sorted(after.items())
         )
+        entries = sizes()
         return Pass(
             outcome=collect(),
             overall_s=overall_s,
@@ -198,7 +192,7 @@ class Dask:
             loop_s=last - first,
             merge_s=wall + overall_s - last,
             cpu_s=sum(share.cpu_s for share in shares),
-            n_partitions=sum(partitions.values()),
+            n_partitions=len(entries),
             workers=shares,
             spans=task_spans(tasks, sorted(after), wall),
             samples=samples_of_workers(
@@ -209,11 +203,7 @@ class Dask:
             ),
             disturbances=(
                 *find_disturbances(before, after, stream.data),
-                *find_idleness(
-                    shares,
-                    sizes() if sizes else partition_sizes(job, partitions),
-                    sum((loops or {}).get(tree, 1) * number for tree, number in partitions.items()),
-                ),
+                *find_idleness(shares, entries, len(entries) if expected is None else expected),
             ),
         )
 
@@ -276,78 +266,6 @@ def silence_progress_bar() -> None:
         return None
 
     backend.progress = nothing
-
-
-def compute_span(tasks: list[Any], earliest: float, latest: float) -> tuple[float, float]:
-    """Start of the first and end of the last computation, in seconds since the epoch, within the given limits."""
-    starts, stops = [latest], [earliest]
-    for task in tasks:
-        for part in task["startstops"]:
-            if part["action"] == "compute":
-                starts.append(part["start"])
-                stops.append(part["stop"])
-    first = min(max(min(starts), earliest), latest)
-    return first, max(min(max(stops), latest), first)
-
-
-def task_spans(tasks: list[Any], addresses: list[str], wall: float) -> tuple[TaskSpan, ...]:
-    """When each task computed, from the task stream; those of workers that are gone are left out."""
-    places = {address: place for place, address in enumerate(addresses)}
-    spans = [
-        TaskSpan(places[task["worker"]], round(part["start"] - wall, 4), round(part["stop"] - wall, 4))
-        for task in tasks
-        if task["worker"] in places
-        for part in task["startstops"]
-        if part["action"] == "compute"
-    ]
-    return tuple(sorted(spans, key=lambda span: span.start_s)[:MAX_SPANS])
-
-
-def covered_s(intervals: list[tuple[float, float]]) -> float:
-    """Length of what intervals cover together.
-
-    Computations of one worker overlap in Dask's stream, seen by 0.4 s on a crowded machine, and must not count twice.
-    """
-    covered, reached = 0.0, -math.inf
-    for start, stop in sorted(intervals):
-        covered += max(0.0, stop - max(start, reached))
-        reached = max(reached, stop)
-    return covered
-
-
-def worker_share(info: Mapping[str, Any], host: str, address: str, tasks: list[Any], cpu_s: float) -> WorkerShare:
-    """What one worker did, from the task stream."""
-    mine = [task for task in tasks if task["worker"] == address]
-    compute_s = covered_s(
-        [(part["start"], part["stop"]) for task in mine for part in task["startstops"] if part["action"] == "compute"]
-    )
-    return WorkerShare(str(info.get("name", address)), host, len(mine), round(compute_s, 6), round(cpu_s, 6))
-
-
-def find_disturbances(before: Mapping[str, Any], after: Mapping[str, Any], stream: Any) -> list[str]:
-    """What happened during a pass that makes its time meaningless."""
-    found: list[str] = []
-    if lost := sorted(before.keys() - after.keys()):
-        found.append(f"workers lost: {', '.join(lost)}")
-    if came := sorted(after.keys() - before.keys()):
-        found.append(f"workers joined: {', '.join(came)}")
-    failed = sum(task.get("status") == "error" for task in stream)
-    if failed:
-        found.append(f"{failed} tasks failed and were repeated")
-    return found
-
-
-def find_idleness(shares: tuple[WorkerShare, ...], partitions: list[int], expected: int) -> list[str]:
-    """What makes a distributed pass no measurement of the cluster: idle workers, empty tasks, tasks done twice."""
-    idle = [share.name for share in shares if share.tasks == 0]
-    found = [f"workers without a task: {', '.join(idle)}"] if idle else []
-    empty = partitions.count(0)
-    if empty:
-        found.append(f"{empty} of {len(partitions)} tasks have no entries: the input has too few clusters")
-    ran = sum(share.tasks for share in shares)
-    if ran != expected:
-        found.append(f"{ran} tasks ran instead of {expected}")
-    return found
 
 
 def local_cluster(workers: int) -> Callable[[ExitStack], Any]:

@@ -17,7 +17,7 @@ from typing import Any
 from ..datasets.files import sha256
 from ..datasets.remote import on_this_machine
 from ..workloads import Booking
-from .dask import Dask
+from .dask import Dask, partition_sizes
 from .model import Job, Pass
 
 N_PARTITIONS = 35
@@ -51,9 +51,11 @@ class InfnDask(Dask):
         partitions = dict.fromkeys(job.layouts_of, N_PARTITIONS)
         apart = {tree: self._apart(job, tree) for tree in partitions}
         booking = Booking.joined(apart.values())
-        loops = {tree: len(each.results()) for tree, each in apart.items()}
         # Asked for one after the other, each runs a loop of its own.
-        return self.timed(booking.trigger, booking.collect, job, partitions, loops)
+        loops = len(booking.results())
+        return self.timed(
+            booking.trigger, booking.collect, job, lambda: partition_sizes(job, partitions), loops * N_PARTITIONS
+        )
 
     def _apart(self, job: Job, tree: str) -> Booking:
         """The results of one tree, each in a graph of its own: what nobody holds, ROOT takes out of the graph."""

@@ -145,9 +145,7 @@ def dask_task_pass(engine: Dask, job: Job, workload: TaskWorkload) -> Pass:
             return [each.entries for each in partials] if job.paths else [1] * len(partials)
 
         try:
-            measured = engine.timed(
-                trigger, lambda: outcomes[0], job, {workload.tree: len(tasks)}, mark=f"{KEY}-{run}", sizes=sizes
-            )
+            measured = engine.timed(trigger, lambda: outcomes[0], job, sizes, mark=f"{KEY}-{run}")
             if job.output:
                 check_visible(partials, folder)
                 write_manifest(job, workload, measured.outcome, partials, folder)

@@ -7,7 +7,7 @@ import io
 from xml.etree import ElementTree
 
 from ..measure.equality import Physics
-from .model import Passes, RunResult
+from .model import RunResult
 
 COLUMNS = (
     "workload",
@@ -32,7 +32,7 @@ def to_csv(result: RunResult) -> str:
     out = io.StringIO()
     rows = csv.writer(out, lineterminator="\n")
     rows.writerow(COLUMNS)
-    for passes in all_passes(result):
+    for passes in result.measurement.all_passes:
         for number, each in enumerate(passes.passes, 1):
             rows.writerow(
                 [result.workload, result.mode, passes.engine, passes.slots, number, result.measurement.entries,
@@ -72,9 +72,9 @@ def to_openmetrics(result: RunResult) -> str:
     """Gauges for a metrics collector (OpenMetrics 1.0 text)."""
     families: list[tuple[str, str, str, list[tuple[dict[str, str], float]]]] = [
         ("bench_run_overall_seconds", "seconds", "Median time from the trigger of the execution to its end.",
-         [({"engine": each.engine}, each.overall_s) for each in all_passes(result)]),
+         [({"engine": each.engine}, each.overall_s) for each in result.measurement.all_passes]),
         ("bench_run_slots", "", "Tasks that can run at the same time.",
-         [({"engine": each.engine}, each.slots) for each in all_passes(result)]),
+         [({"engine": each.engine}, each.slots) for each in result.measurement.all_passes]),
         ("bench_run_entries", "", "Entries read in a pass.", [({}, result.measurement.entries)]),
         ("bench_run_physics_equal", "", "1 if all results are equal.", [({}, result.physics is Physics.EQUAL)]),
         ("bench_run_timing_valid", "", "1 if nothing disturbed the times.", [({}, result.timing == "valid")]),
@@ -94,12 +94,6 @@ def to_openmetrics(result: RunResult) -> str:
             written = ",".join(f'{key}="{_escaped(each)}"' for key, each in {**common, **labels}.items())
             lines.append(f"{name}{{{written}}} {float(value):.9g}")
     return "\n".join([*lines, "# EOF"]) + "\n"
-
-
-def all_passes(result: RunResult) -> list[Passes]:
-    """The serial passes, then the distributed ones where there are any."""
-    measured = result.measurement
-    return [measured.serial, *([measured.distributed] if measured.distributed else [])]
 
 
 def _escaped(value: str) -> str:

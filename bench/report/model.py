@@ -87,6 +87,11 @@ class Measurement(Record):
         description="overall time of one pass in processes that had compiled nothing, by engine, if that was asked for",
     )
 
+    @property
+    def all_passes(self) -> list[Passes]:
+        """The serial passes, then the distributed ones where there are any."""
+        return [self.serial, *([self.distributed] if self.distributed else [])]
+
 
 class InputFile(Record):
     """A file that was read."""

@@ -13,7 +13,6 @@ from typing import Any
 from ..measure.zfit import MassFit
 from ..workloads import Histogram
 from ..workloads.model import NOMINAL
-from .exports import all_passes
 from .model import RunResult
 
 # Colours that can be told apart, also by the colour-blind (Okabe and Ito 2008), on dark and light.
@@ -138,7 +137,7 @@ def fit_plot(fit: MassFit, histograms: Sequence[Histogram], replicas: int) -> st
 def times_plot(result: RunResult) -> str:
     """Every pass of each engine, with the median and its interval."""
     figure, axes = canvas(height=2.2)
-    for place, passes in enumerate(all_passes(result)):
+    for place, passes in enumerate(result.measurement.all_passes):
         times = [each.overall_s for each in passes.passes]
         middle = passes.estimate
         axes.plot(times, [place] * len(times), "o", color=COLOURS[place], alpha=0.6, ms=6)
@@ -146,7 +145,7 @@ def times_plot(result: RunResult) -> str:
             middle.value, place + 0.2, xerr=[[middle.value - middle.low], [middle.high - middle.value]],
             fmt="D", color=COLOURS[place], capsize=4, ms=5,
         )  # fmt: skip
-    names = [f"{each.engine} ({each.slots})" for each in all_passes(result)]
+    names = [f"{each.engine} ({each.slots})" for each in result.measurement.all_passes]
     axes.set_yticks(range(len(names)), names)
     axes.set_ylim(-0.6, len(names) - 0.2)
     axes.set_xlim(left=0)

@@ -12,6 +12,10 @@ from pydantic import BaseModel
 from .. import paths
 from ..datasets.files import replacing
 
+# Names of the results in the folder of a command.
+RUN_FILE = "run.json"
+VALIDATE_FILE = "validate.json"
+
 
 def run_folder(out: Path | None, site: str, command: str) -> Path:
     """Folder for the results of one command: the one asked for, or a new one among the site's runs."""

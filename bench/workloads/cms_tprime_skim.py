@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import reduce
+from operator import add
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -82,19 +84,6 @@ def scored(kind: str, candidates: Candidates) -> Scored:
         network = tagger(kind)
         scores, loose, tight = network.score(candidates.features), network.loose, network.tight
     return Scored(candidates, scores, tight, *without_overlap(candidates, scores, loose))
-
-
-def summed(partials: Sequence[Partial]) -> Partial:
-    """What is known of some pieces together."""
-    first, *others = partials
-    for each in others:
-        first = Partial(
-            first.entries + each.entries,
-            tuple(replace(a, events=a.events + b.events) for a, b in zip(first.cutflow, each.cutflow, strict=True)),
-            {name: count + each.tallies[name] for name, count in first.tallies.items()},
-            tuple(a + b for a, b in zip(first.histograms, each.histograms, strict=True)),
-        )
-    return first
 
 
 def all_candidates(found: Objects) -> dict[str, Candidates]:
@@ -270,7 +259,7 @@ class CmsTprimeSkim(TaskWorkload):
             skim(entries_of(task, first, min(first + self.entries_at_once, task.last)))
             for first in range(task.first, task.last, self.entries_at_once)
         ]
-        total = summed([piece.partial for piece in pieces])
+        total = reduce(add, (piece.partial for piece in pieces))
         written = total.tallies["events_written"]
         if not written:
             return total

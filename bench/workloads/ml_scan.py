@@ -20,7 +20,7 @@ from .model import CutStep, Histogram, HistogramSpec, Outcome
 from .numeric import library
 from .tasks import Partial, TaskWorkload, filled, merged
 from .toptagger import RESOLVED
-from .toptagger_train import NETWORK, SEED, Sample, classifier, fitted, generated_sample
+from .toptagger_train import NETWORK, SEED, Sample, classifier, fitted, generated_sample, predicted
 
 if TYPE_CHECKING:
     from ..engines.model import Job
@@ -112,8 +112,7 @@ class MlScan(TaskWorkload):
         point: Parameters = self.points[int(task.point)]
         model = fitted(classifier(self.seed, point.of_network()), part(whole, ~tested))
         test = part(whole, tested)
-        with library("threadpoolctl").threadpool_limits(1):
-            scores = model.predict_proba(test.features.astype(np.float64))[:, 1]
+        scores = predicted(model, test)
         above = scores > MIN_SCORE
         steps = (("all", "candidates tested", len(scores)), ("tagged", f"score > {MIN_SCORE:g}", int(above.sum())))
         return Partial(

@@ -1,4 +1,4 @@
-"""Four-momenta (px, py, pz, E in GeV) in arrays: decays and clustering for generated events."""
+"""Four-momenta (px, py, pz, E in GeV) in arrays; decays and clustering for generated events."""
 
 from __future__ import annotations
 

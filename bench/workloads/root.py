@@ -45,6 +45,11 @@ def load() -> Any:
     return module
 
 
+def include(header: Path) -> None:
+    """Have ROOT compile a header; headers that this one includes are looked for in its folder."""
+    load().gInterpreter.Declare(f'#include "{header}"')
+
+
 @contextmanager
 def open_file(path: str) -> Generator[Any]:
     """An open TFile, closed afterwards.

@@ -8,7 +8,6 @@ languages understand differently is refused.
 from __future__ import annotations
 
 import ast
-import difflib
 import re
 from collections.abc import Iterable
 from functools import cache
@@ -19,6 +18,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from ..errors import BenchError, Exit
+from .columns import nearest
 
 FOLDER = Path(__file__).parent / "cuts"
 DEFAULT = "139ifb"
@@ -143,7 +143,7 @@ def _check(place: str, cut: str, known: set[str]) -> None:
         if isinstance(node, ast.Constant) and not NUMBER.fullmatch(segment := _segment(text, node)):
             raise BenchError(place, f"{segment} is no number", NEXT_STEP, Exit.CANNOT_TELL)
         if isinstance(node, ast.Name) and node.id not in known:
-            near = difflib.get_close_matches(node.id, known, n=3)
+            near = nearest(node.id, sorted(known))
             hint = f" (nearest: {', '.join(near)})" if near else ""
             raise BenchError(place, f"the input has no column {node.id}{hint}", NEXT_STEP, Exit.CANNOT_TELL)
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import reduce
+from operator import add
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
@@ -107,7 +108,8 @@ class Filled:
 class Partial:
     """What one task gives back; small and picklable.
 
-    `tallies` are whole numbers that are summed over the tasks. `values` are for a workload's own `combine`.
+    `tallies` are whole numbers that are summed over the tasks. `values` are for a workload's own `combine`, and are no
+    part of a sum.
     """
 
     entries: int
@@ -116,6 +118,18 @@ class Partial:
     histograms: tuple[Filled, ...] = ()
     parts: tuple[Part, ...] = ()
     values: Mapping[str, float] = field(default_factory=dict[str, float])
+
+    def __add__(self, other: Partial) -> Partial:
+        if [cut.name for cut in self.cutflow] != [cut.name for cut in other.cutflow]:
+            raise ValueError("partial results have different cut flows")
+        names = dict.fromkeys([*self.tallies, *other.tallies])
+        return Partial(
+            self.entries + other.entries,
+            tuple(replace(a, events=a.events + b.events) for a, b in zip(self.cutflow, other.cutflow, strict=True)),
+            {name: self.tallies.get(name, 0) + other.tallies.get(name, 0) for name in names},
+            tuple(a + b for a, b in zip(self.histograms, other.histograms, strict=True)),
+            self.parts + other.parts,
+        )
 
 
 @runtime_checkable
@@ -173,9 +187,9 @@ class TaskWorkload(Protocol):
         return {}
 
 
-def n_tasks(slots: int, clusters: int) -> int:
-    """Number of tasks: some for each slot, but not more than there are clusters to make them of."""
-    return max(1, min(TASKS_PER_SLOT * slots, clusters))
+def n_tasks(slots: int, clusters: int, tasks_per_slot: int = TASKS_PER_SLOT) -> int:
+    """Number of tasks: `tasks_per_slot` for each slot, but not more than there are clusters to make them of."""
+    return max(1, min(tasks_per_slot * slots, clusters))
 
 
 def chunks(job: Job, slots: int) -> tuple[Chunk, ...]:
@@ -224,20 +238,6 @@ def merged(partials: Sequence[Partial]) -> Outcome:
     ValueError
         They are not results of the same analysis.
     """
-    first = partials[0]
-    for each in partials[1:]:
-        if [cut.name for cut in each.cutflow] != [cut.name for cut in first.cutflow]:
-            raise ValueError("partial results have different cut flows")
-    names = dict.fromkeys(name for each in partials for name in each.tallies)
-    return Outcome(
-        entries=sum(each.entries for each in partials),
-        cutflow=tuple(
-            CutStep(cut.name, cut.label, sum(each.cutflow[i].events for each in partials))
-            for i, cut in enumerate(first.cutflow)
-        ),
-        tallies={name: sum(each.tallies.get(name, 0) for each in partials) for name in names},
-        histograms=tuple(
-            reduce(lambda a, b: a + b, columns).histogram()
-            for columns in zip(*(each.histograms for each in partials), strict=True)
-        ),
-    )
+    total = reduce(add, partials)
+    histograms = tuple(each.histogram() for each in total.histograms)
+    return Outcome(total.entries, total.cutflow, total.tallies, histograms)

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .nano_kinematics import mass_of, pt_eta_phi
 from .nano_objects import delta_phi
 from .numeric import library
 
@@ -58,12 +59,9 @@ def vectors(record: Any) -> NDArray[np.float64]:
 
 
 def kinematics(total: NDArray[np.float64]) -> tuple[Features, Features, Features, Features]:
-    """pt, eta, phi, mass of (n, 4)."""
-    pt = np.hypot(total[:, 0], total[:, 1])
-    mass = np.sqrt(np.maximum(total[:, 3] ** 2 - (total[:, :3] ** 2).sum(axis=1), 0))
-    eta = np.arcsinh(total[:, 2] / np.maximum(pt, 1e-6))
-    values = (pt, eta, np.arctan2(total[:, 1], total[:, 0]), mass)
-    return tuple(each.astype(np.float32) for each in values)  # pyright: ignore[reportReturnType]
+    """pt, eta, phi, mass of (n, 4), in single precision."""
+    pt, eta, phi = (each.astype(np.float32) for each in pt_eta_phi(total))
+    return pt, eta, phi, mass_of(total).astype(np.float32)
 
 
 def jet_features(jet: Any, pt: Features, eta: Features, phi: Features) -> list[Features]:
@@ -88,7 +86,7 @@ def top_features(pt: Features, eta: Features, mass: Features) -> list[Features]:
 
 def pair_mass(a: NDArray[np.float64], b: NDArray[np.float64]) -> Features:
     """Mass of two, as a logarithm relative to that of the W."""
-    return np.log(np.maximum(kinematics(a + b)[3], 1)) - np.float32(4.39)
+    return np.log(np.maximum(mass_of(a + b).astype(np.float32), 1)) - np.float32(4.39)
 
 
 def with_place(collection: Any) -> Any:

@@ -166,6 +166,12 @@ def fitted(model: Any, training: Sample) -> Any:
         return model.fit(training.features.astype(np.float64), training.labels)
 
 
+def predicted(model: Any, tested: Sample) -> NDArray[np.float64]:
+    """Scores of all candidates (n,) by a trained model, on one thread and in double precision like the training."""
+    with library("threadpoolctl").threadpool_limits(1):
+        return model.predict_proba(tested.features.astype(np.float64))[:, 1]
+
+
 def train(kind: str, seed: int = SEED, training_events: int = TRAINING_EVENTS) -> Trained:
     """Train a network, find its working points on other events, and put both into one file.
 
@@ -174,8 +180,7 @@ def train(kind: str, seed: int = SEED, training_events: int = TRAINING_EVENTS) -
     training = generated_sample(kind, seed, 0, training_events)
     model = fitted(classifier(seed), training)
     held_out = sample(kind, generate(seed, training_events, training_events + HELD_OUT_EVENTS))
-    with library("threadpoolctl").threadpool_limits(1):
-        scores = model.predict_proba(held_out.features.astype(np.float64))[:, 1]
+    scores = predicted(model, held_out)
     true, false = scores[held_out.labels], scores[~held_out.labels]
     loose, tight = (
         round(float(np.quantile(false, 1 - share)), 3) for share in (LOOSE_FALSE_POSITIVES, TIGHT_FALSE_POSITIVES)

@@ -16,42 +16,9 @@
 #include <string>
 #include <vector>
 
+#include "random.hpp"
+
 namespace bench::physlite {
-
-// splitmix64 (Steele, Lea, Flood 2014) over a counter: the numbers of an event depend on the seed and its own number.
-class Random {
-public:
-   Random(std::uint64_t seed, std::uint64_t entry) : fState(seed * 0xD1B54A32D192ED03ull)
-   {
-      fState = Next() ^ (entry * 0x9E3779B97F4A7C15ull);
-   }
-   double Uniform() { return (Next() >> 11) * 0x1p-53; }
-   double Uniform(double low, double high) { return low + (high - low) * Uniform(); }
-   double Exponential(double mean) { return -mean * std::log(1 - Uniform()); }
-   bool Chance(double probability) { return Uniform() < probability; }
-   double Gauss()
-   {
-      const double u = 1 - Uniform(), v = Uniform();
-      return std::sqrt(-2 * std::log(u)) * std::cos(2 * M_PI * v);
-   }
-   int Poisson(double mean)
-   {
-      int n = 0;
-      for (double product = Uniform(); product > std::exp(-mean); product *= Uniform())
-         ++n;
-      return n;
-   }
-
-private:
-   std::uint64_t Next()
-   {
-      std::uint64_t z = (fState += 0x9E3779B97F4A7C15ull);
-      z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9ull;
-      z = (z ^ (z >> 27)) * 0x94D049BB133111EBull;
-      return z ^ (z >> 31);
-   }
-   std::uint64_t fState;
-};
 
 // A container's columns: vectors that are branches of their own and are emptied before each event.
 class Container {
@@ -241,7 +208,7 @@ inline void Write(const char *path, Long64_t first, Long64_t end, std::uint64_t 
 
    tree.SetAutoFlush(entriesPerCluster);
    for (Long64_t entry = first; entry < end; ++entry) {
-      Random random(seed, entry);
+      auto random = Random(seed * 0xD1B54A32D192ED03ull).With(entry * Random::kStep);
       for (const auto &column : clear)
          column();
       for (int n = random.Poisson(2.5); n > 0; --n)

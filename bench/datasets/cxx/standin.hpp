@@ -11,31 +11,9 @@
 #include <cstdint>
 #include <vector>
 
+#include "random.hpp"
+
 namespace bench::standin {
-
-// splitmix64 (Steele, Lea, Flood 2014) over a counter: the numbers of an event depend on the seed and its own number.
-class Random {
-public:
-   Random(std::uint64_t seed, std::uint64_t entry)
-      : fState(entry * 0x9E3779B97F4A7C15ull ^ seed * 0xBF58476D1CE4E5B9ull)
-   {
-   }
-   double Uniform()
-   {
-      std::uint64_t z = (fState += 0xD1B54A32D192ED03ull);
-      z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9ull;
-      z = (z ^ (z >> 27)) * 0x94D049BB133111EBull;
-      return ((z ^ (z >> 31)) >> 11) * 0x1p-53;
-   }
-   double Gauss()
-   {
-      const double u = 1 - Uniform(), v = Uniform();
-      return std::sqrt(-2 * std::log(u)) * std::cos(2 * M_PI * v);
-   }
-
-private:
-   std::uint64_t fState;
-};
 
 inline void WriteFccZee(const char *path, Long64_t entries, std::uint64_t seed = 0)
 {
@@ -52,7 +30,7 @@ inline void WriteFccZee(const char *path, Long64_t entries, std::uint64_t seed =
    tree.Branch("Electron#0.collectionID", &collection);
    tree.SetAutoFlush(entries);
    for (Long64_t entry = 0; entry < entries; ++entry) {
-      Random random(seed, entry);
+      Random random(entry * Random::kStep ^ seed * 0xBF58476D1CE4E5B9ull, 0xD1B54A32D192ED03ull);
       for (auto *column : {&energy, &px, &py, &pz, &charge})
          column->clear();
       index.clear();

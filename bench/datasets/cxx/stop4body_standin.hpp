@@ -15,35 +15,9 @@
 #include <string>
 #include <vector>
 
+#include "random.hpp"
+
 namespace bench::stop4body_standin {
-
-// splitmix64 (Steele, Lea, Flood 2014) over a counter: the numbers of an event depend on the seed and its own number.
-class Random {
-public:
-   Random(std::uint64_t seed, std::uint64_t stream, std::uint64_t event)
-   {
-      fState = seed;
-      fState = Next() ^ stream;
-      fState = Next() ^ event;
-   }
-   std::uint64_t Next()
-   {
-      std::uint64_t z = (fState += 0x9E3779B97F4A7C15ull);
-      z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9ull;
-      z = (z ^ (z >> 27)) * 0x94D049BB133111EBull;
-      return z ^ (z >> 31);
-   }
-   double Uniform(double low = 0, double high = 1) { return low + (high - low) * ((Next() >> 11) * 0x1p-53); }
-   double Exponential(double mean) { return -mean * std::log(1 - Uniform()); }
-   double Gauss()
-   {
-      const double u = 1 - Uniform(), v = Uniform();
-      return std::sqrt(-2 * std::log(u)) * std::cos(2 * M_PI * v);
-   }
-
-private:
-   std::uint64_t fState;
-};
 
 struct Particle {
    float pT = 0, eta = 0, phi = 0;
@@ -219,7 +193,7 @@ inline void WriteTree(TFile &file, const char *name, const std::string &variatio
    tree.SetAutoFlush(perCluster);
 
    for (auto event = first; event < last; ++event) {
-      Random random(seed, 0, event);
+      auto random = Random(seed).With(0).With(event);
       e = Generate(KindOf(event), random);
       number = event + 1;
       weight = 0.002 * (1 + 0.1 * random.Gauss());
@@ -228,7 +202,7 @@ inline void WriteTree(TFile &file, const char *name, const std::string &variatio
       for (std::size_t i = 0; i < factors.size(); ++i)
          factors[i] = 1 + (i % 2 ? -1 : 1) * (0.002 + 0.001 * (i % 7)) * (1 + 0.1 * random.Gauss());
       if (stream) {
-         Random other(seed, stream, event);
+         auto other = Random(seed).With(stream).With(event);
          // Objects cross thresholds, so trees of variations have other entries than the nominal one.
          if (other.Uniform() < 0.003)
             continue;

@@ -11,10 +11,12 @@ from typing import Any
 
 import pytest
 
-from bench.engines.dask import Dask, find_disturbances, find_idleness, n_partitions
+from bench.engines.dask import Dask
 from bench.engines.model import WorkerShare
+from bench.engines.stream import find_disturbances, find_idleness
 from bench.errors import BenchError
 from bench.report.model import RunResult
+from bench.workloads.tasks import n_tasks
 
 
 def bench(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -121,7 +123,7 @@ def test_an_input_without_the_columns_is_refused(tmp_path: Path, repo: Path) -> 
     ("slots", "clusters", "expected"), [(2, 1200, 6), (2, 4, 4), (2, 1, 1), (100, 1200, 300), (1, 20, 3)]
 )
 def test_number_of_tasks(slots: int, clusters: int, expected: int) -> None:
-    assert n_partitions(slots, clusters) == expected
+    assert n_tasks(slots, clusters) == expected
 
 
 def test_workers_without_work_are_noticed() -> None:

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from rich.table import Table
 
-from bench.engines.dask import covered_s, task_spans
 from bench.engines.model import Pass, Samples, WorkerShare
+from bench.engines.stream import covered_s, task_spans
 from bench.measure.balance import balance
 from bench.measure.environment import cpu_model, environment
 from bench.measure.statistics import gini, median_of, ratio_of_medians
