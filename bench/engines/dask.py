@@ -18,7 +18,7 @@ from ..errors import BenchError, Exit
 from ..workloads import Booking, Outcome, TaskWorkload
 from ..workloads.root import load
 from ..workloads.tasks import TASKS_PER_SLOT, n_tasks
-from .failures import keep_errors, told, told_by_workers
+from .failures import answers, keep_errors, told, told_by_workers
 from .model import Job, Pass, graph_of, local_pass
 from .observe import samples_of_workers, watch_here
 from .stream import compute_span, find_disturbances, find_idleness, task_spans, worker_share
@@ -166,8 +166,8 @@ class Dask:
         run; `expected` is the number of tasks that have to run, where it is not one for each partition.
         """
         before = self._worker_info()
-        self.client.run(watch_here)
-        cpu = self.client.run(cpu_seconds)
+        answers(self.client, watch_here)
+        cpu = answers(self.client, cpu_seconds)
         # Opened before the run: a task stream that is asked for afterwards is empty.
         distributed: Any = importlib.import_module("distributed")
         who = f"{job.workload.name} on {self.name}"
@@ -175,7 +175,8 @@ class Dask:
             wall, start = time.time(), time.perf_counter()
             trigger()
             overall_s = time.perf_counter() - start
-        cpu = {worker: seconds - cpu.get(worker, 0.0) for worker, seconds in self.client.run(cpu_seconds).items()}
+        used = answers(self.client, cpu_seconds)
+        cpu = {worker: seconds - cpu.get(worker, 0.0) for worker, seconds in used.items()}
         after = self._worker_info()
 
         tasks = [task for task in stream.data if mark in str(task["key"])]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Any
 
@@ -71,6 +71,11 @@ def told(who: str) -> Generator[None]:
         raise failed(who, error) from error
 
 
+def answers(client: Any, ask: Callable[..., Any], *arguments: Any) -> dict[str, Any]:
+    """What workers answer, by their address; one that dies meanwhile gives none, and is missed in the list of them."""
+    return client.run(ask, *arguments, on_error="ignore")
+
+
 @contextmanager
 def told_by_workers(client: Any, who: str) -> Generator[None]:
     """Turn what goes wrong on Dask's workers into a BenchError.
@@ -80,14 +85,14 @@ def told_by_workers(client: Any, who: str) -> Generator[None]:
     BenchError
         A task has failed for good, or ROOT has logged an error of input or output on a worker; status 2 for the latter.
     """
-    client.run(take)
+    answers(client, take)
     failure: Exception | None = None
     try:
         with told(who):
             yield
     except BenchError as error:
         failure = error
-    for address, messages in client.run(take).items():
+    for address, messages in answers(client, take).items():
         if messages:
             raise unreadable(f"{who}, worker {address}", most_telling(messages)) from failure
     if failure is not None:

@@ -17,6 +17,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import IO, Any
 
+from .failures import answers
 from .model import Pass, Samples
 
 EVERY_S = 0.2
@@ -134,7 +135,7 @@ def share_of(processes: int) -> int:
 
 def samples_of_workers(client: Any, names: Mapping[str, str], start: float, stop: float) -> tuple[Samples, ...]:
     """Samples of all workers in a pass, in the order of their addresses; `names` are theirs by address."""
-    found: dict[str, list[Reading]] = client.run(readings_here, start, stop)
+    found: dict[str, list[Reading]] = answers(client, readings_here, start, stop)
     return tuple(
         samples(names[address], found[address], start, share_of(len(names)))
         for address in sorted(names)

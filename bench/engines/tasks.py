@@ -24,7 +24,7 @@ from ..datasets.files import replacing
 from ..errors import BenchError, Exit
 from ..workloads import Outcome
 from ..workloads.tasks import Part, Partial, TaskWorkload
-from .failures import told
+from .failures import answers, told
 from .model import Job, Pass
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ def warm_up_workers(engine: Dask, job: Job, workload: TaskWorkload) -> None:
                 if isinstance(answer, BenchError):
                     raise answer
         finally:
-            engine.client.run(remove, str(folder))
+            answers(engine.client, remove, str(folder))
 
 
 def dask_task_pass(engine: Dask, job: Job, workload: TaskWorkload) -> Pass:
@@ -151,7 +151,7 @@ def dask_task_pass(engine: Dask, job: Job, workload: TaskWorkload) -> Pass:
                 write_manifest(job, workload, measured.outcome, partials, folder)
         finally:
             if not job.output:
-                engine.client.run(remove, str(folder))
+                answers(engine.client, remove, str(folder))
     return measured
 
 
@@ -165,7 +165,7 @@ def gathered(client: Any, futures: Sequence[Any]) -> list[Partial]:
     """
     distributed = importlib.import_module("distributed")
     try:
-        answers = cast("list[Partial | BenchError]", client.gather(futures))
+        given = cast("list[Partial | BenchError]", client.gather(futures))
     except distributed.KilledWorker as error:
         raise BenchError(
             "a task was given up",
@@ -183,7 +183,7 @@ def gathered(client: Any, futures: Sequence[Any]) -> list[Partial]:
     finally:
         client.cancel(futures)
     done: list[Partial] = []
-    for answer in answers:
+    for answer in given:
         if isinstance(answer, BenchError):
             raise answer
         done.append(answer)
