@@ -18,10 +18,11 @@ from bench_inputs import WORKLOAD, ZEE
 from xrootd_server import Server, install, running, why_absent
 
 from bench.datasets import remote
+from bench.datasets.access import Staging
 from bench.datasets.describe import describe
 from bench.datasets.inspect import layout
 from bench.datasets.locate import data_cache, own_input
-from bench.datasets.remote import RemoteFile, RemoteStat, Staging, adler32
+from bench.datasets.remote import RemoteFile, RemoteStat, adler32
 from bench.datasets.repack import Repacked
 from bench.engines.dask import Dask
 from bench.engines.model import Job, local_pass
