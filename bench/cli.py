@@ -13,6 +13,7 @@ from typing import Annotated
 
 import typer
 
+from .datasets.access import Staging
 from .errors import BenchError, Exit, Unreadable
 from .terminal import Terminal
 
@@ -57,13 +58,6 @@ class SweepName(StrEnum):
     IO = "io"
 
 
-class StagingName(StrEnum):
-    """What is done with an input that lies on a server."""
-
-    PULL = "pull"
-    REMOTE = "remote"
-
-
 Site = Annotated[str, typer.Option(help="Name of the site: a folder in inventory/.")]
 Out = Annotated[Path | None, typer.Option(help="Folder for the results [default: .facility/SITE/runs/…].")]
 
@@ -93,8 +87,8 @@ def run(
     entries_per_cluster: Annotated[int, typer.Option(min=1, help="Entries in a cluster of the repacked input.")] = 250,
     repack: Annotated[bool, typer.Option(help="Rewrite the input in small clusters before it is read.")] = True,
     staging: Annotated[
-        StagingName, typer.Option(help="Inputs at root://…: copied to the cache, or read where they lie.")
-    ] = StagingName.PULL,
+        Staging, typer.Option(help="Inputs at root://…: copied to the cache, or read where they lie.")
+    ] = Staging.PULL,
     cuts: Annotated[
         str | None, typer.Option(help="atlas-stop4body: 139ifb, 36ifb or a YAML file of cuts [default: 139ifb].")
     ] = None,
@@ -117,7 +111,7 @@ def run(
         workers=workers,
         scheduler=scheduler,
         entries_per_cluster=entries_per_cluster if repack else None,
-        staging=str(staging),
+        staging=staging,
         cuts=cuts,
         site=site,
         out=out,
@@ -216,7 +210,7 @@ def compare_modes(
         workers=workers,
         scheduler=scheduler,
         entries_per_cluster=entries_per_cluster,
-        staging=StagingName.PULL,
+        staging=Staging.PULL,
         cuts=cuts,
         site=site,
         out=out,
@@ -264,7 +258,7 @@ def sweep(
         workers=workers,
         scheduler=None,
         entries_per_cluster=entries_per_cluster,
-        staging=StagingName.PULL,
+        staging=Staging.PULL,
         cuts=cuts,
         site=site,
         out=out,

@@ -11,12 +11,13 @@ from pathlib import Path
 
 from rich.table import Table
 
+from .datasets.access import Staging
 from .datasets.catalogue import CATALOGUE
 from .datasets.describe import FileDescription, describe
 from .datasets.files import sha256
 from .datasets.inspect import layout
 from .datasets.locate import Source, download, find, locate, own_input
-from .datasets.remote import Staging, on_this_machine
+from .datasets.remote import on_this_machine
 from .datasets.repack import repack
 from .engines.dask import Dask, local_cluster, scheduler
 from .engines.htcondor import htcondor_cluster
@@ -59,7 +60,7 @@ class RunOptions:
     workers: int | None
     scheduler: str | None
     entries_per_cluster: int | None
-    staging: str
+    staging: Staging
     cuts: str | None
     site: str
     out: Path | None
@@ -116,7 +117,7 @@ def execute(workload: Workload | TaskWorkload, options: RunOptions, terminal: Te
         terminal,
         options.entries_per_cluster,
         options.mode,
-        Staging(options.staging),
+        options.staging,
         options.output,
         options.cold,
     )
@@ -129,9 +130,7 @@ def run_on_site(workload: Workload | TaskWorkload, options: RunOptions, terminal
     facility = load_facility(options.site)
     kube = Kube(kubeconfig_path(facility))
     check_operator(facility, kube)
-    prepared = prepare(
-        workload, options.inputs, terminal, phases, options.entries_per_cluster, Staging(options.staging)
-    )
+    prepared = prepare(workload, options.inputs, terminal, phases, options.entries_per_cluster, options.staging)
     here = [on_this_machine(path, "--engine dask-kubernetes") for path in prepared.job.paths]
     files = dict(zip(here, prepared.read_sha256, strict=True))
     attached = workload.attachments() if isinstance(workload, TaskWorkload) else ()

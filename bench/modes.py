@@ -6,7 +6,6 @@ import math
 from datetime import UTC, datetime
 
 from .commands import RunOptions, known_workload, make_engine, with_cuts
-from .datasets.remote import Staging
 from .engines.dask import Dask
 from .engines.infn import DESCRIPTION, N_PARTITIONS, InfnDask
 from .engines.local import Serial
@@ -41,9 +40,7 @@ def compare_modes(options: RunOptions, terminal: Terminal) -> Exit:
         workload = with_cuts(workload, options.cuts, options.engine)
     refuse_without_modes(workload, options.engine)
     phases = Phases()
-    prepared = prepare(
-        workload, options.inputs, terminal, phases, options.entries_per_cluster, Staging(options.staging)
-    )
+    prepared = prepare(workload, options.inputs, terminal, phases, options.entries_per_cluster, options.staging)
     engine = make_engine(options)
     assert isinstance(engine, Dask)
     result = measured(prepared, engine, options.repeats, options.replicas, terminal, phases)

@@ -9,11 +9,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 
+from .datasets.access import Staging
 from .datasets.default import default_inputs
 from .datasets.finite import refuse_not_finite
 from .datasets.inspect import refuse_empty
 from .datasets.locate import Source, own_input
-from .datasets.remote import RemoteFile, Staging, on_this_machine
+from .datasets.remote import RemoteFile, on_this_machine
 from .datasets.repack import DEFAULT_ENTRIES_PER_CLUSTER, repack
 from .engines.cold import cold_pass_s
 from .engines.local import Serial, Threads

@@ -73,7 +73,10 @@ def row(workload: str, engine: str, found: Comparison) -> tuple[str, str, str, s
 
 
 def jobs(folder: Path, terminal: Terminal) -> Iterator[Job]:
-    """A small job for every workload, on generated events."""
+    """A small job for every workload, on generated events.
+
+    One that works on what another has written is made when that one has been run serially.
+    """
     skimmed: tuple[Path, ...] = ()
     for name in WORKLOADS:
         workload = SMALL.get(name, WORKLOADS[name])
@@ -85,8 +88,8 @@ def jobs(folder: Path, terminal: Terminal) -> Iterator[Job]:
             with terminal.step(f"{name}: {EVENTS[name]:,} generated events"):
                 paths = generate(name, folder / name, EVENTS[name])
         job = Job.over(workload, paths)
-        yield job
         if isinstance(workload, CmsTprimeSkim):
-            output = folder / "skimmed"
-            Serial().run(replace(job, output=output))
-            skimmed = tuple(sorted((output / "serial").glob("*.root")))
+            job = replace(job, output=folder / "skimmed")
+        yield job
+        if job.output:
+            skimmed = tuple(sorted((job.output / "serial").glob("*.root")))

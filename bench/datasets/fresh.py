@@ -42,15 +42,11 @@ def main(task: str, *arguments: str) -> None:
     """Do a task; its BenchError goes to standard output as JSON."""
     from .generate import write_file
     from .repack import write
-    from .standin import write_stand_in
 
     try:
         if task == "repack":
             source, target, tree, entries_per_cluster, number = arguments
             write(Path(source), Path(target), tree, int(entries_per_cluster), int(number))
-        elif task == "stand-in":
-            target, name, entries = arguments
-            write_stand_in(Path(target), name, int(entries))
         elif task == "generate":
             target, dataset, name, first, last, seed = arguments
             write_file(Path(target), dataset, name, int(first), int(last), int(seed))

@@ -15,9 +15,10 @@ from .. import paths
 from ..errors import BenchError, Exit
 from ..terminal import STAND_IN, Terminal
 from ..workloads.columns import nearest
+from .access import Staging
 from .catalogue import Dataset
 from .files import replacing, sha256
-from .remote import FilePath, RemoteFile, Staging, identity, is_remote, look, pull
+from .remote import FilePath, RemoteFile, identity, is_remote, look, pull
 from .standin import make_stand_in
 
 Opener = Callable[[str], Iterator[bytes]]

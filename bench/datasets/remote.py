@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import zlib
 from dataclasses import dataclass
-from enum import StrEnum
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -18,13 +17,6 @@ from .files import BLOCK_BYTES, replacing
 
 SCHEMES = ("root://", "roots://", "xroot://", "xroots://")
 PROXY_HINT = "See that the server runs and the path is right; behind GSI, X509_USER_PROXY names a valid proxy."
-
-
-class Staging(StrEnum):
-    """What is done with an input that lies on a server."""
-
-    PULL = "pull"  # copied to this machine's cache, checked, and read from there
-    REMOTE = "remote"  # read where it lies, by every task for itself
 
 
 @dataclass(frozen=True)

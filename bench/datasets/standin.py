@@ -10,7 +10,8 @@ from .fresh import in_fresh_process
 
 # Part of the file's name: to be raised when other events would be generated.
 FORMAT = 1
-NANO_SEED = 1
+# Of the datasets that have a stand-in.
+SEEDS = {"fcc-zee": 0, "cms-tprime-skim": 1}
 
 
 def make_stand_in(folder: Path, name: str, entries: int) -> Path:
@@ -21,7 +22,7 @@ def make_stand_in(folder: Path, name: str, entries: int) -> Path:
     folder : Path
         Where the file is kept.
     name : str
-        Name of the dataset that it stands in for: `fcc-zee` or `cms-tprime-skim`.
+        Name of the dataset that it stands in for, one of `SEEDS`.
     entries : int
         Number of events.
 
@@ -30,19 +31,16 @@ def make_stand_in(folder: Path, name: str, entries: int) -> Path:
     Path
         The file, in one cluster of entries like the real one.
     """
-    if name not in ("fcc-zee", "cms-tprime-skim"):
+    if name not in SEEDS:
         raise LookupError(f"there is no generator for {name}")
     final = folder / f"{name}-{entries}-v{FORMAT}.root"
     if not final.is_file():
         with replacing(final, suffix=".root") as temporary:
-            if name == "fcc-zee":
-                in_fresh_process("stand-in", temporary, final.name, entries)
-            else:
-                in_fresh_process("generate", temporary, "cms-tprime-skim", final.name, 0, entries, NANO_SEED)
+            in_fresh_process("generate", temporary, name, final.name, 0, entries, SEEDS[name])
     return final
 
 
-def write_stand_in(target: Path, name: str, entries: int, seed: int = 0) -> None:
+def write_stand_in(target: Path, name: str, entries: int, seed: int) -> None:
     """Generate the events of fcc-zee; `name` is what the file calls itself. To be run in a fresh process."""
     root = load()
     include(Path(__file__).parent / "cxx" / "standin.hpp")

@@ -15,7 +15,7 @@
 
 namespace bench::standin {
 
-inline void WriteFccZee(const char *path, Long64_t entries, std::uint64_t seed = 0)
+inline void WriteFccZee(const char *path, Long64_t entries, std::uint64_t seed)
 {
    TFile file(path, "RECREATE", "", 505);
    TTree tree("events", "generated events, not data");

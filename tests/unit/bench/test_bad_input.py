@@ -117,8 +117,8 @@ def test_addresses_that_cannot_be_read(text: str, words: str, terminal: Terminal
 
 
 def test_a_file_address_is_a_path(tmp_path: Path, stand_in: Path, terminal: Terminal) -> None:
+    from bench.datasets.access import Staging
     from bench.datasets.locate import own_input
-    from bench.datasets.remote import Staging
 
     (tmp_path / "a b.root").symlink_to(stand_in)
     assert own_input(f"file://{tmp_path}/a%20b.root", Staging.PULL, terminal).path == stand_in

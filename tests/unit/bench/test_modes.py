@@ -10,6 +10,7 @@ import pytest
 
 from bench import modes
 from bench.commands import RunOptions
+from bench.datasets.access import Staging
 from bench.engines.dask import Dask
 from bench.engines.infn import N_PARTITIONS, InfnDask
 from bench.engines.model import Job, Pass
@@ -21,7 +22,7 @@ from bench.terminal import Terminal
 def options(folder: Path, *inputs: Path, workload: str = "fcc-zee", engine: str = "dask-local") -> RunOptions:
     return RunOptions(
         workload=workload, inputs=tuple(map(str, inputs)), engine=engine, infn=False, repeats=1, replicas=5,
-        workers=2, scheduler=None, entries_per_cluster=250, staging="pull", cuts=None, site="lab", out=folder,
+        workers=2, scheduler=None, entries_per_cluster=250, staging=Staging.PULL, cuts=None, site="lab", out=folder,
         output=None,
     )  # fmt: skip
 
