@@ -129,10 +129,13 @@ class Dask:
         if isinstance(job.workload, TaskWorkload):
             return dask_task_pass(self, job, job.workload)
         partitions = partitions_of(job, self.slots)
+        began = time.perf_counter()
         booking = self.book(job, partitions)
-        return self.timed(
+        build_s = time.perf_counter() - began
+        measured = self.timed(
             lambda: self.trigger(booking, job), booking.collect, job, lambda: partition_sizes(job, partitions)
         )
+        return replace(measured, build_s=build_s)
 
     def book(self, job: Job, partitions: Mapping[str, int]) -> Booking:
         """Book the graphs of all trees, with a number of partitions for each."""

@@ -113,7 +113,9 @@ class Pass:
 
     `overall_s` is the time from the trigger of the execution to its end, as the facility's authors define it; the
     parts are `submit_s` (trigger to the first task's start), `loop_s` (first task's start to last task's end) and
-    `merge_s` (the rest). Without tasks the loop is all of it. `cpu_s` is the processor time of all processes.
+    `merge_s` (the rest). Without tasks the loop is all of it. No part of it are `build_s` (before the trigger: booking
+    the graph, or listing the tasks) and `save_s` (after the end: what is done with written files). `cpu_s` is the
+    processor time of all processes.
     `disturbances` are what happened that makes the time meaningless.
     """
 
@@ -122,6 +124,8 @@ class Pass:
     loop_s: float
     submit_s: float = 0.0
     merge_s: float = 0.0
+    build_s: float = 0.0
+    save_s: float = 0.0
     cpu_s: float = 0.0
     n_partitions: int = 1
     workers: tuple[WorkerShare, ...] = ()
@@ -187,6 +191,7 @@ def local_pass(job: Job) -> Pass:
     root = load()
     root.gInterpreter.Declare(job.workload.code)
     with told(f"{job.workload.name} on {job.paths[0]}"):
+        began = time.perf_counter()
         booking = Booking.joined(
             job.workload.book(tree, root.RDataFrame(tree, job.files), layouts[0].columns)
             for tree, layouts in job.layouts_of.items()
@@ -195,4 +200,4 @@ def local_pass(job: Job) -> Pass:
         booking.trigger(root.RDF.RunGraphs if job.others else None)
         overall_s = time.perf_counter() - start
         cpu_s = time.process_time() - cpu
-    return Pass(booking.collect(), overall_s, loop_s=overall_s, cpu_s=cpu_s)
+    return Pass(booking.collect(), overall_s, loop_s=overall_s, cpu_s=cpu_s, build_s=start - began)

@@ -15,6 +15,7 @@ import time
 import uuid
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -65,7 +66,9 @@ class Manifest(BaseModel):
 def local_task_pass(job: Job, workload: TaskWorkload, engine: str = "serial", slots: int = 1) -> Pass:
     """All tasks in this process, one after the other."""
     workload.warm_up()
+    began = time.perf_counter()
     tasks = workload.tasks(job, slots)
+    build_s = time.perf_counter() - began
     with pass_folder(job, engine) as folder:
         cpu, start = time.process_time(), time.perf_counter()
         with told(f"{workload.name} on {engine}"):
@@ -76,7 +79,16 @@ def local_task_pass(job: Job, workload: TaskWorkload, engine: str = "serial", sl
         cpu_s = time.process_time() - cpu
         if job.output:
             write_manifest(job, workload, outcome, partials, folder)
-    return Pass(outcome, overall_s, loop_s=loop_s, merge_s=overall_s - loop_s, cpu_s=cpu_s, n_partitions=len(tasks))
+    return Pass(
+        outcome,
+        overall_s,
+        loop_s=loop_s,
+        merge_s=overall_s - loop_s,
+        cpu_s=cpu_s,
+        build_s=build_s,
+        save_s=time.perf_counter() - start - overall_s if job.output else 0.0,
+        n_partitions=len(tasks),
+    )
 
 
 def install(engine: Dask, workload: TaskWorkload) -> str:
@@ -121,7 +133,9 @@ def dask_task_pass(engine: Dask, job: Job, workload: TaskWorkload) -> Pass:
     """
     plugin = importlib.import_module("bench.engines.task_plugin")
     name = install(engine, workload)
+    began = time.perf_counter()
     tasks = workload.tasks(job, engine.slots)
+    build_s = time.perf_counter() - began
     partials: list[Partial] = []
     outcomes: list[Outcome] = []
     with pass_folder(job, engine.name) as folder:
@@ -146,13 +160,14 @@ def dask_task_pass(engine: Dask, job: Job, workload: TaskWorkload) -> Pass:
 
         try:
             measured = engine.timed(trigger, lambda: outcomes[0], job, sizes, mark=f"{KEY}-{run}")
+            ended = time.perf_counter()
             if job.output:
                 check_visible(partials, folder)
                 write_manifest(job, workload, measured.outcome, partials, folder)
         finally:
             if not job.output:
                 answers(engine.client, remove, str(folder))
-    return measured
+    return replace(measured, build_s=build_s, save_s=time.perf_counter() - ended if job.output else 0.0)
 
 
 def gathered(client: Any, futures: Sequence[Any]) -> list[Partial]:

@@ -21,6 +21,8 @@ COLUMNS = (
     "loop_s",
     "merge_s",
     "cpu_s",
+    "build_s",
+    "save_s",
     "entries_per_s",
     "physics",
     "timing",
@@ -36,7 +38,7 @@ def to_csv(result: RunResult) -> str:
         for number, each in enumerate(passes.passes, 1):
             rows.writerow(
                 [result.workload, result.mode, passes.engine, passes.slots, number, result.measurement.entries,
-                 each.overall_s, each.submit_s, each.loop_s, each.merge_s, each.cpu_s,
+                 each.overall_s, each.submit_s, each.loop_s, each.merge_s, each.cpu_s, each.build_s, each.save_s,
                  result.measurement.entries / each.overall_s, result.physics, result.timing]
             )  # fmt: skip
     return out.getvalue()

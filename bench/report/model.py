@@ -29,6 +29,8 @@ class TimedPass(Record):
     loop_s: float = Field(description="start of the first task to the end of the last")
     merge_s: float = Field(description="end of the last task to the end of the execution")
     cpu_s: float = Field(description="processor time of all processes")
+    build_s: float = Field(default=0.0, description="before the trigger: booking the graph, or listing the tasks")
+    save_s: float = Field(default=0.0, description="after the end: what is done with written files")
     workers: tuple[WorkerShare, ...] = ()
     disturbances: tuple[str, ...] = ()
 
@@ -41,6 +43,8 @@ class TimedPass(Record):
             loop_s=measured.loop_s,
             merge_s=measured.merge_s,
             cpu_s=measured.cpu_s,
+            build_s=measured.build_s,
+            save_s=measured.save_s,
             workers=measured.workers,
             disturbances=measured.disturbances,
         )

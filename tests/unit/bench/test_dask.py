@@ -44,6 +44,7 @@ def test_run_on_two_local_workers(real_file: Path, tmp_path: Path, repo: Path) -
     assert distributed.slots == 2
     assert distributed.n_partitions == 6
     assert sum(share.tasks for share in distributed.passes[0].workers) == 6
+    assert distributed.passes[0].build_s > 0
     assert ran.returncode == (0 if result.timing == "valid" else 3)
     assert "Processing" not in ran.stderr
     assert "[####" not in ran.stdout + ran.stderr

@@ -88,6 +88,8 @@ def test_equal_on_every_engine(numbers: Path, tmp_path: Path, two_workers: Dask)
     measured = two_workers.run(job)
     assert compare(reference, measured.outcome, "serial").verdict is Physics.EQUAL
     assert measured.disturbances == ()
+    assert min(measured.build_s, measured.save_s) > 0
+    assert two_workers.run(replace(job, output=None)).save_s == 0
     assert sum(share.tasks for share in measured.workers) == measured.n_partitions == 6
     written = manifest_of(tmp_path / "dask-local")
     assert sum(part.entries for part in written.parts) == 6000
