@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from .columns import MissingColumns
 from .model import NOMINAL, Booking, HistogramSpec
 from .nanoaod import TREE
 
@@ -82,10 +83,8 @@ class CmsTprime:
     def book(self, tree: str, frame: Any, columns: Iterable[str]) -> Booking:
         missing = sorted(set(needed_columns()) - set(columns))
         if missing:
-            raise LookupError(
-                f"{self.name} needs the files that cms-tprime-skim writes with --output; "
-                f"{len(missing)} columns are missing, the first of them {', '.join(missing[:3])}"
-            )
+            who = f"{self.name}, which reads the files that cms-tprime-skim writes with --output,"
+            raise MissingColumns(who, missing, columns, most=3)
         frame = frame.Define("view", look(NOMINAL))
         for kind in KINEMATIC:
             both = ", ".join(look(kind + suffix) for suffix in DIRECTIONS.values())

@@ -10,13 +10,17 @@ NO_NUMBER = "that are no number"
 
 
 class MissingColumns(LookupError):
-    """A workload needs columns that the input has not got; the nearest ones that it has are named."""
+    """A workload needs columns that the input has not got; the nearest ones that it has are named.
 
-    def __init__(self, workload: str, missing: Sequence[str], present: Iterable[str]) -> None:
-        self.missing = tuple(missing)
-        near = dict.fromkeys(name for each in missing for name in nearest(each, tuple(present)))
+    Of more than `most` columns the first ones are told, and the number of the others; None tells all.
+    """
+
+    def __init__(self, workload: str, missing: Sequence[str], present: Iterable[str], most: int | None = None) -> None:
+        told, there = missing[:most], tuple(present)
+        others = f" and {len(missing) - len(told)} others" if len(told) < len(missing) else ""
+        near = dict.fromkeys(name for each in told for name in nearest(each, there))
         hint = f"; nearest in the input: {', '.join(near)}" if near else ""
-        super().__init__(f"{workload} needs the columns {', '.join(missing)}{hint}")
+        super().__init__(f"{workload} needs the columns {', '.join(told)}{others}{hint}")
 
 
 def nearest(wanted: str, present: Sequence[str], n: int = 3) -> list[str]:

@@ -18,6 +18,7 @@ import numpy as np
 
 from ..datasets.files import replacing, sha256
 from ..errors import BenchError, Exit
+from .columns import MissingColumns
 from .compiled import Library, library
 from .model import CutStep, HistogramSpec, Outcome
 from .slimming_variations import CUTS, KEPT, NOMINAL, READ, UNVERIFIED, VARIATIONS, Shift
@@ -114,7 +115,7 @@ class AtlasSlimming(TaskWorkload):
         missing = {".".join(READ[name]) for name, column in read.items() if column is None}
         missing |= {f"{each.container}.{each.column}" for each, column in kept if each.needed and column is None}
         if missing:
-            raise LookupError(f"{self.name} needs, as `<container>AuxDyn.<name>`, {', '.join(sorted(missing))}")
+            raise MissingColumns(f"{self.name}, as `<container>AuxDyn.<name>`,", sorted(missing), job.columns)
         reads = tuple((name, column) for name, column in read.items() if column)
         keeps = tuple((each.object, column, each.kind, each.name) for each, column in kept if column)
         return [SlimmingTask(chunk, reads, keeps) for chunk in chunks(job, slots)]

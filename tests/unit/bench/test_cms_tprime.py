@@ -163,6 +163,10 @@ def test_missing_branches_are_named(tmp_path: Path) -> None:
         local_pass(Job.over(SKIM, [path]))
     with pytest.raises(LookupError, match="cms-tprime-skim writes"):
         local_pass(Job.over(CmsTprime(), [path]))
+    other = tmp_path / "nearly.root"
+    load().RDataFrame(5).Define("MET_phi_jesup", "1.f").Snapshot("Events", str(other))
+    with pytest.raises(LookupError, match=r"MET_phi_jesDown and 114 others; nearest in the input: MET_phi_jesup"):
+        local_pass(Job.over(CmsTprime(), [other]))
 
 
 def test_a_weight_that_is_no_number_is_named(generated: Path, tmp_path: Path) -> None:

@@ -307,10 +307,11 @@ def test_the_checksum_sees_any_column(workload: AtlasSlimming, physlite: Path, t
 
 def test_missing_columns_are_named(workload: AtlasSlimming, tmp_path: Path, terminal: Terminal) -> None:
     path = tmp_path / "other.root"
-    load().RDataFrame(5).Define("x", "1.0").Snapshot(TREE, str(path))
+    load().RDataFrame(5).Define("AnalysisElectrons_eta", "1.0").Snapshot(TREE, str(path))
     with pytest.raises(BenchError, match=r"AnalysisElectrons\.eta, .*PrimaryVertices\.vertexType") as caught:
         run_here(workload, [path], Serial(), 1, 1, terminal, entries_per_cluster=None)
     assert "AuxDyn" in caught.value.why
+    assert "nearest in the input: AnalysisElectrons_eta" in caught.value.why
 
 
 def test_a_worker_without_a_compiler_gets_the_library(
