@@ -86,17 +86,32 @@ def cluster_starts(tree: Any) -> tuple[int, ...]:
 
 
 def layout(path: FilePath, tree_name: str) -> Layout:
-    """Read a file's layout.
+    """Read the layout of one tree of a file.
 
     Raises
     ------
     BenchError
         The file is no ROOT file, is truncated, or holds no such tree; status 2.
     """
+    return layouts(path, (tree_name,))[tree_name]
+
+
+def layouts(path: FilePath, names: Sequence[str]) -> dict[str, Layout]:
+    """Read the layouts of trees of a file, by name; the file is opened once.
+
+    Raises
+    ------
+    BenchError
+        The file is no ROOT file, is truncated, or holds not all trees; status 2.
+    """
     with readable(path) as file:
-        tree = get_tree(file, path, tree_name)
-        columns = tuple(str(name) for name in load().RDataFrame(tree).GetColumnNames())
-        return Layout(int(tree.GetEntries()), cluster_starts(tree), columns)
+        return {name: layout_of(get_tree(file, path, name)) for name in names}
+
+
+def layout_of(tree: Any) -> Layout:
+    """The layout of a tree of an open file."""
+    columns = tuple(str(name) for name in load().RDataFrame(tree).GetColumnNames())
+    return Layout(int(tree.GetEntries()), cluster_starts(tree), columns)
 
 
 def refuse_empty(paths: Sequence[FilePath], layouts: Sequence[Layout], tree_name: str) -> None:

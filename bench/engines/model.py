@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
 
-from ..datasets.inspect import Layout, layout
+from ..datasets.inspect import Layout, layouts
 from ..datasets.remote import FilePath
 from ..errors import BenchError, Exit
 from ..workloads import Booking, Outcome, TaskWorkload, Workload
@@ -42,9 +42,10 @@ class Job:
             A file cannot be read, or holds not all trees.
         """
         trees = (workload.tree,) if isinstance(workload, TaskWorkload) else workload.trees
-        layouts = {tree: tuple(layout(path, tree) for path in paths) for tree in trees}
-        nominal = layouts.pop(workload.tree)
-        return cls(workload, tuple(paths), nominal, others=layouts)
+        found = [layouts(path, trees) for path in paths]
+        of_trees = {tree: tuple(each[tree] for each in found) for tree in trees}
+        nominal = of_trees.pop(workload.tree)
+        return cls(workload, tuple(paths), nominal, others=of_trees)
 
     @property
     def layouts_of(self) -> Mapping[str, tuple[Layout, ...]]:
