@@ -30,6 +30,7 @@ inline void WriteFccZee(const char *path, Long64_t entries, std::uint64_t seed)
    tree.Branch("Electron#0.collectionID", &collection);
    tree.SetAutoFlush(entries);
    for (Long64_t entry = 0; entry < entries; ++entry) {
+      // The events start kStep apart: with steps of that length their numbers would be one another's, shifted.
       Random random(entry * Random::kStep ^ seed * 0xBF58476D1CE4E5B9ull, 0xD1B54A32D192ED03ull);
       for (auto *column : {&energy, &px, &py, &pz, &charge})
          column->clear();
