@@ -19,12 +19,13 @@ from .remote import FilePath
 class Layout:
     """Entries of a tree, and the clusters they lie in: the smallest pieces that tasks can be made of.
 
-    `cluster_starts` are the numbers of the clusters' first entries.
+    `cluster_starts` are the numbers of the clusters' first entries; `types` are the C++ types of the columns.
     """
 
     entries: int
     cluster_starts: tuple[int, ...]
     columns: tuple[str, ...]
+    types: tuple[str, ...] = ()
 
     @property
     def n_clusters(self) -> int:
@@ -110,8 +111,30 @@ def layouts(path: FilePath, names: Sequence[str]) -> dict[str, Layout]:
 
 def layout_of(tree: Any) -> Layout:
     """The layout of a tree of an open file."""
-    columns = tuple(str(name) for name in load().RDataFrame(tree).GetColumnNames())
-    return Layout(int(tree.GetEntries()), cluster_starts(tree), columns)
+    frame = load().RDataFrame(tree)
+    columns = tuple(str(name) for name in frame.GetColumnNames())
+    types = tuple(str(frame.GetColumnType(name)) for name in columns)
+    return Layout(int(tree.GetEntries()), cluster_starts(tree), columns, types)
+
+
+def refuse_mixed(paths: Sequence[FilePath], layouts: Sequence[Layout], tree_name: str) -> None:
+    """See that a column has the same type in all files: ROOT reads them as one, with the first one's types.
+
+    Raises
+    ------
+    BenchError
+        One has not; status 2.
+    """
+    first = dict(zip(layouts[0].columns, layouts[0].types, strict=True)) if layouts else {}
+    for path, each in zip(paths, layouts, strict=True):
+        for column, kind in zip(each.columns, each.types, strict=True):
+            if first.get(column, kind) != kind:
+                raise BenchError(
+                    f"{path} cannot be read together with {paths[0]}",
+                    f"in the tree {tree_name!r} its column {column} is {kind}, not {first[column]}",
+                    "Run them apart.",
+                    Exit.CANNOT_TELL,
+                )
 
 
 def refuse_empty(paths: Sequence[FilePath], layouts: Sequence[Layout], tree_name: str) -> None:

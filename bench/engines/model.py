@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
 
-from ..datasets.inspect import Layout, layouts
+from ..datasets.inspect import Layout, layouts, refuse_mixed
 from ..datasets.remote import FilePath
 from ..errors import BenchError, Exit
 from ..workloads import Booking, Outcome, TaskWorkload, Workload
@@ -39,11 +39,15 @@ class Job:
         Raises
         ------
         BenchError
-            A file cannot be read, or holds not all trees.
+            A file cannot be read, holds not all trees, or has columns of other types than the first.
         """
         trees = (workload.tree,) if isinstance(workload, TaskWorkload) else workload.trees
         found = [layouts(path, trees) for path in paths]
         of_trees = {tree: tuple(each[tree] for each in found) for tree in trees}
+        # Tasks are of one file each, and look at its types.
+        if not isinstance(workload, TaskWorkload):
+            for tree, each in of_trees.items():
+                refuse_mixed(paths, each, tree)
         nominal = of_trees.pop(workload.tree)
         return cls(workload, tuple(paths), nominal, others=of_trees)
 

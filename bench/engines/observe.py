@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
@@ -89,7 +90,9 @@ def watch_here() -> None:
     """Have the calling process watched from now on; sent to every worker before each pass."""
     # By number: a process that was forked has inherited the watch of another.
     if os.getpid() not in _watches:
-        _watches[os.getpid()] = Watch()
+        # On a full disk there are no samples; that the disk is full is told by who has to write there.
+        with suppress(OSError):
+            _watches[os.getpid()] = Watch()
 
 
 def readings_here(start: float, stop: float) -> list[Reading]:

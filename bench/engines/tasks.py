@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import importlib
+import os
 import pickle
 import shutil
 import tempfile
 import time
 import uuid
 from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 KEY = "bench-task"
 # A task that raised is tried again so often: a file system or a network may have failed for a moment.
 RETRIES = 2
+# How long a task that nobody waits for any more may go on before its folder is taken away.
+SETTLES_WITHIN_S = 60.0
 MANIFEST = "manifest.json"
 
 
@@ -164,10 +167,27 @@ def dask_task_pass(engine: Dask, job: Job, workload: TaskWorkload) -> Pass:
             if job.output:
                 check_visible(partials, folder)
                 write_manifest(job, workload, measured.outcome, partials, folder)
+        except BaseException:
+            settle(engine.client)
+            raise
         finally:
             if not job.output:
                 answers(engine.client, remove, str(folder))
     return replace(measured, build_s=build_s, save_s=time.perf_counter() - ended if job.output else 0.0)
+
+
+def settle(client: Any) -> None:
+    """Wait for what is cancelled and still runs, or it would write into a folder that is already taken away.
+
+    A worker does one thing at a time, so that what is sent to each comes after.
+    """
+    distributed = importlib.import_module("distributed")
+    workers = list(client.scheduler_info(n_workers=-1)["workers"])
+    last = [client.submit(os.getpid, workers=[address], pure=False) for address in workers]
+    # A worker that dies meanwhile writes nothing more either.
+    with suppress(TimeoutError, distributed.TimeoutError):
+        distributed.wait(last, timeout=SETTLES_WITHIN_S)
+    client.cancel(last)
 
 
 def gathered(client: Any, futures: Sequence[Any]) -> list[Partial]:

@@ -20,7 +20,7 @@ from bench.datasets.finite import refuse_not_finite
 from bench.datasets.repack import Repacked
 from bench.engines.dask import Dask, local_cluster
 from bench.engines.local import Threads
-from bench.engines.model import local_pass
+from bench.engines.model import Job, local_pass
 from bench.errors import BenchError
 from bench.measure.phases import Phases
 from bench.run import prepare
@@ -183,6 +183,15 @@ def test_a_crash_on_nonsense_is_an_error(repacked: Repacked, tmp_path: Path, rep
     assert f"{path}: the input cannot be read" in ran.stderr
     assert len(ran.stderr.splitlines()) < 10, ran.stderr
     assert not (tmp_path / "out").exists()
+
+
+def test_files_with_columns_of_different_types_are_not_read_together(real_file: Path, stand_in: Path) -> None:
+    """ROOT takes the types of the first: it crashed on this pair, and with others fills less than it should."""
+    with pytest.raises(BenchError, match="cannot be read together") as caught:
+        Job.over(WORKLOAD, [real_file, stand_in])
+    assert caught.value.status == 2
+    for words in (str(stand_in), str(real_file), "column Electron#0", "Run them apart"):
+        assert words in str(caught.value)
 
 
 @pytest.mark.parametrize("engine", ["serial", "threads", "dask-local"])
