@@ -56,6 +56,9 @@ def weight(kind: str, state: Mapping[str, Any], flavors: Flavors) -> dict[str, i
     if kind == "openstack_compute_instance_v2":
         cores, memory = flavors.get(str(state.get("flavor_id")), (0, 0))
         taken |= {CORES: cores, MEMORY: memory}
+        # Nova makes a server's boot volume, in the project's name.
+        sizes = [int(disk.get("volume_size") or 0) for disk in state.get("block_device") or []]
+        taken |= {"volumes": len(sizes), VOLUME_SIZE: sum(sizes)}
     if kind == "openstack_blockstorage_volume_v3":
         taken |= {VOLUME_SIZE: int(state.get("size") or 0)}
     return taken

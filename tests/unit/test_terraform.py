@@ -51,7 +51,7 @@ def terraform(request: pytest.FixtureRequest) -> list[str]:
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     """The module, where a lock file and providers may be put beside it."""
-    for path in (*MODULE.glob("*.tf"), MODULE / "tests"):
+    for path in (*MODULE.glob("*.tf"), MODULE / "cloud", MODULE / "tests"):
         (tmp_path / path.name).symlink_to(path)
     return tmp_path
 
