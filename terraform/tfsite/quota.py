@@ -21,6 +21,8 @@ COUNTED = {
     "openstack_blockstorage_volume_v3": "volumes",
     "openstack_networking_port_v2": "ports",
     "openstack_networking_router_interface_v2": "ports",
+    # The DHCP agent's, where there is one.
+    "openstack_networking_subnet_v2": "ports",
     "openstack_networking_floatingip_v2": "floating IPs",
     "openstack_networking_network_v2": "networks",
     "openstack_networking_router_v2": "routers",

@@ -1,0 +1,268 @@
+"""`terraform/tf` from the first order to the last destroy, on a double of OpenStack's APIs."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import subprocess
+import threading
+from collections.abc import Iterator, Mapping
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import openstack_double
+import pytest
+
+REPO = Path(__file__).resolve().parents[2]
+PLAN = ["plan", "-no-color", "-input=false", "-detailed-exitcode"]
+APPLY = ["apply", "-no-color", "-input=false", "-auto-approve"]
+ORDER = """\
+facility         = "test"
+cloud            = "double"
+external_network = "public"
+network_cidr     = "10.20.0.0/24"
+admin_cidrs      = ["192.0.2.0/24"]
+"""
+NODES = {
+    "cp0": 'groups = ["controlplane", "etcd", "worker"], flavor = "medium"',
+    "w0": 'groups = ["worker"], flavor = "large", data_volume_gib = 30',
+}
+
+
+class Checkout:
+    """A checkout with the site `test`, whose cloud is the double."""
+
+    def __init__(self, folder: Path, cloud: openstack_double.Cloud) -> None:
+        self.folder, self.cloud = folder, cloud
+        self.state = folder / ".facility" / "test" / "terraform.tfstate"
+
+    def order(self, nodes: Mapping[str, str], more: str = 'image = "rocky"\n') -> None:
+        lines = "".join(f"  {name} = {{ {node} }}\n" for name, node in nodes.items())
+        path = self.folder / "inventory" / "test" / "terraform.tfvars"
+        path.write_text(f"{ORDER}{more}nodes = {{\n{lines}}}\n")
+
+    def tf(self, *command: str, status: int = 0) -> str:
+        done = subprocess.run([self.folder / "terraform" / "tf", "test", *command], capture_output=True, text=True)
+        text = done.stdout + done.stderr
+        assert done.returncode == status, text[-4000:]
+        return text
+
+    def changes(self, *options: str) -> dict[str, list[str]]:
+        """What a plan would do, by address; where nothing happens is left out."""
+        self.tf("plan", "-input=false", "-out=changes.tfplan", *options)
+        shown = json.loads(self.tf("show", "-json", "changes.tfplan"))
+        found = {each["address"]: each["change"]["actions"] for each in shown["resource_changes"]}
+        return {address: actions for address, actions in found.items() if actions not in (["no-op"], ["read"])}
+
+    def made(self) -> set[str]:
+        """Kinds of what there is in the project, beside what was there before."""
+        before = {"flavors": len(openstack_double.state.FLAVORS), "networks": 1, "images": 1}
+        return {kind for kind, all_ in self.cloud.resources.items() if len(all_) > before.get(kind, 0)}
+
+
+@pytest.fixture
+def checkout(tmp_path: Path, provider: Mapping[str, str]) -> Iterator[Checkout]:
+    runtime = tmp_path / ".facility" / "test"
+    runtime.mkdir(parents=True)
+    (tmp_path / "inventory" / "test").mkdir(parents=True)
+    shutil.copytree(REPO / "terraform", tmp_path / "terraform")
+    (tmp_path / ".venv").symlink_to(REPO / ".venv")
+    shutil.copy(provider["TF_CLI_CONFIG_FILE"], runtime / "terraformrc")
+    with openstack_double.running(runtime / "clouds.yaml") as cloud:
+        yield Checkout(tmp_path, cloud)
+
+
+# --- refused before anything is made ------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("limits", "nodes", "words"),
+    [
+        # The order alone is too large: Terraform says so itself.
+        ({"cores": 9}, NODES, ["cores: 10 asked, 9 allowed"]),
+        ({"volumes": 1, "gigabytes": 49}, NODES, ["volumes: 2 asked, 1 allowed", "GiB: 50 asked, 49 allowed"]),
+        # It would fit, were there not the server of somebody else.
+        (
+            {"cores": 17, "ram": 36000, "instances": 2},
+            NODES,
+            [
+                "instances: 1 used, 2 more asked, 2 allowed",
+                "cores: 8 used, 10 more asked, 17 allowed",
+                "RAM in MiB: 16384 used, 20480 more asked, 36000 allowed",
+                "nothing was changed",
+            ],
+        ),
+        ({"port": 4}, NODES, ["ports: 1 used, 4 more asked, 4 allowed"]),
+        ({}, NODES | {"w0": 'groups = ["worker"], flavor = "huge"'}, ["no flavor of that name. It has small (1 vCPUs"]),
+        (
+            {},
+            NODES | {"w0": 'groups = ["worker"], flavor = "large", image = "r"'},
+            ["no image of that name. It has rocky"],
+        ),
+        (
+            {},
+            NODES | {"cp0": 'groups = ["controlplane", "etcd"], flavor = "small"'},
+            ["flavor of node cp0 is small (1 vCPUs, 1024 MiB)", "at least 2 vCPUs and 2000 MiB"],
+        ),
+    ],
+)
+def test_refused_with_numbers_and_names(
+    checkout: Checkout, limits: dict[str, int], nodes: dict[str, str], words: list[str]
+) -> None:
+    cloud = checkout.cloud
+    cloud.limits |= limits
+    port = cloud.add("ports", network_id=cloud.external["id"], fixed_ips=[], device_id="", device_owner="")
+    large = next(each["id"] for each in cloud.of("flavors").values() if each["name"] == "large")
+    cloud.add("servers", name="of somebody else", flavor={"id": large}, metadata={})
+    checkout.order(nodes)
+    done = subprocess.run([checkout.folder / "terraform" / "tf", "test", *APPLY], capture_output=True, text=True)
+    text = " ".join((done.stdout + done.stderr).split())
+    assert done.returncode != 0, text[-2000:]
+    for word in words:
+        assert word in text
+    assert [call for call in cloud.calls if not call.startswith("GET") and "tokens" not in call] == []
+    assert list(cloud.of("ports")) == [port["id"]]
+
+
+@pytest.fixture
+def download(tmp_path: Path) -> Iterator[tuple[str, bytes]]:
+    """An address where there is an image, and what is in it."""
+    content = bytes(range(256)) * 5000
+    folder = tmp_path / "images"
+    folder.mkdir()
+    (folder / "rocky.qcow2").write_bytes(content)
+    handler = partial(SimpleHTTPRequestHandler, directory=str(folder))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/rocky.qcow2", content
+        server.shutdown()
+        thread.join()
+
+
+def test_an_image_with_another_sum_is_not_uploaded(checkout: Checkout, download: tuple[str, bytes]) -> None:
+    url, content = download
+    checkout.order(NODES, f'image = "mine"\nimage_upload = {{ url = "{url}", sha256 = "{"0" * 64}" }}\n')
+    text = checkout.tf(*APPLY, status=2)
+    assert f"{url} has the sha256 {hashlib.sha256(content).hexdigest()}" in text
+    assert list((checkout.state.parent / "images").iterdir()) == []
+    assert checkout.cloud.calls == []
+    checkout.order(NODES, f'image = "mine"\nimage_upload = {{ url = "{url}x", sha256 = "{"0" * 64}" }}\n')
+    assert "cannot be fetched: HTTP Error 404" in checkout.tf(*APPLY, status=2)
+
+
+# --- a facility's life --------------------------------------------------------------------------------------------
+def without_indices(state: dict[str, Any]) -> dict[str, Any]:
+    """The state as it was before networks, groups and the key pair could be the site's."""
+    for resource in state["resources"]:
+        for instance in resource["instances"]:
+            if instance.get("index_key") == 0:
+                del instance["index_key"]
+    return {**state, "serial": state["serial"] + 1}
+
+
+@pytest.mark.long
+def test_from_the_first_order_to_the_last_destroy(checkout: Checkout) -> None:
+    cloud = checkout.cloud
+    checkout.order(NODES)
+    checkout.tf(*APPLY)
+    assert cloud.names("servers") == {"test-cp0", "test-w0"}
+    assert "No changes" in checkout.tf(*PLAN)
+
+    # A facility that an earlier version made is not made anew.
+    state = json.loads(checkout.state.read_text())
+    checkout.state.write_text(json.dumps(without_indices(state)))
+    assert checkout.changes() == {}
+    checkout.tf(*APPLY)
+    assert "No changes" in checkout.tf(*PLAN)
+
+    # A newer upload under the image's name concerns nobody who is there.
+    cloud.add(
+        "images", **openstack_double.state.image_attributes() | {"name": "rocky", "created_at": "2026-02-01T00:00:00Z"}
+    )
+    assert "No changes" in checkout.tf(*PLAN)
+
+    # One node more: that node alone.
+    more = NODES | {"w1": 'groups = ["worker"], flavor = "medium", volumes = { scratch = 5 }'}
+    checkout.order(more)
+    changes = checkout.changes()
+    assert set(map(tuple, changes.values())) == {("create",)}
+    assert all('["w1"]' in address or '["w1/scratch"]' in address for address in changes), changes
+    servers = set(cloud.of("servers"))
+    checkout.tf(*APPLY)
+    assert set(cloud.of("servers")) > servers
+
+    # Another flavor, larger volumes and a volume more: in place.
+    grown = more | {"w0": 'groups = ["worker"], flavor = "medium", data_volume_gib = 40, volumes = { cache = 3 }'}
+    checkout.order(grown)
+    assert checkout.changes() == {
+        'openstack_compute_instance_v2.node["w0"]': ["update"],
+        'openstack_blockstorage_volume_v3.data["w0"]': ["update"],
+        'openstack_blockstorage_volume_v3.further["w0/cache"]': ["create"],
+        'openstack_compute_volume_attach_v2.further["w0/cache"]': ["create"],
+    }
+    servers = set(cloud.of("servers"))
+    checkout.tf(*APPLY)
+    assert set(cloud.of("servers")) == servers
+    assert "No changes" in checkout.tf(*PLAN)
+
+    # A node that is built anew gets its address and its volumes back.
+    volumes, ports = set(cloud.of("volumes")), set(cloud.of("ports"))
+    checkout.tf(*APPLY, '-replace=openstack_compute_instance_v2.node["w0"]')
+    assert len(set(cloud.of("servers")) - servers) == 1
+    assert (set(cloud.of("volumes")), set(cloud.of("ports"))) == (volumes, ports)
+    assert all(volume["status"] == "in-use" for volume in cloud.of("volumes").values())
+
+    # One node less: that node alone.
+    checkout.order({name: node for name, node in grown.items() if name != "w1"})
+    changes = checkout.changes()
+    assert set(map(tuple, changes.values())) == {("delete",)}
+    assert all('["w1"]' in address or '["w1/scratch"]' in address for address in changes), changes
+    checkout.tf(*APPLY)
+    assert cloud.names("servers") == {"test-cp0", "test-w0"}
+
+    checkout.tf("destroy", "-no-color", "-auto-approve")
+    assert checkout.made() == {"images"}
+
+
+@pytest.mark.long
+def test_what_was_brought_stays_when_the_facility_goes(checkout: Checkout, download: tuple[str, bytes]) -> None:
+    cloud, (url, content) = checkout.cloud, download
+    campus = cloud.add("networks", name="campus", **{"router:external": False})
+    pool = [{"start": "10.20.0.2", "end": "10.20.0.254"}]
+    cloud.add(
+        "subnets",
+        name="campus-a", network_id=campus["id"], cidr="10.20.0.0/24", ip_version=4, gateway_ip="10.20.0.1",
+        enable_dhcp=True, allocation_pools=pool, host_routes=[], dns_nameservers=[],
+    )  # fmt: skip
+    for name in ("inside", "outside"):
+        cloud.add("security-groups", name=name, security_group_rules=[])
+    checkout.order(NODES)
+    checkout.tf("validate")  # makes the site's key
+    cloud.add("keypairs", id="mine", name="mine", public_key=(checkout.state.parent / "id_ed25519.pub").read_text())
+    before = {kind: set(all_) for kind, all_ in cloud.resources.items()}
+    checkout.order(
+        NODES | {"w0": 'groups = ["worker"], flavor = "large", boot_volume_gib = 12'},
+        f"""
+image        = "mine"
+image_upload = {{ url = "{url}", sha256 = "{hashlib.sha256(content).hexdigest()}" }}
+existing = {{
+  network = "campus", subnet = "campus-a", keypair = "mine",
+  security_groups = {{ node = "inside", controlplane = "outside" }}
+}}
+""",
+    )
+    checkout.tf(*APPLY)
+    fresh = {kind for kind, all_ in cloud.resources.items() if set(all_) - before.get(kind, set())}
+    assert fresh == {"servers", "volumes", "ports", "floatingips", "images", "server groups"}
+    image = next(each for each in cloud.of("images").values() if each["name"] == "mine")
+    assert (image["status"], image["size"]) == ("active", len(content))
+    boots = {
+        each["name"]: [disk["volume_size"] for disk in each["boots_from"]] for each in cloud.of("servers").values()
+    }
+    assert boots == {"test-cp0": [], "test-w0": [12]}
+    assert {each["key_name"] for each in cloud.of("servers").values()} == {"mine"}
+    assert "No changes" in checkout.tf(*PLAN)
+    checkout.tf("destroy", "-no-color", "-auto-approve")
+    assert {kind: set(all_) for kind, all_ in cloud.resources.items() if all_} == before
