@@ -96,8 +96,8 @@ resource "openstack_compute_instance_v2" "node" {
   }
 
   lifecycle {
-    # A newer upload of the image must not rebuild nodes that run.
-    ignore_changes = [image_id, block_device]
+    # A newer upload of the image, or another key pair, must not rebuild nodes that run.
+    ignore_changes = [image_id, block_device, key_pair]
 
     # A cloud that does not tell the flavor's size is not second-guessed.
     precondition {

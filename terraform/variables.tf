@@ -237,7 +237,8 @@ variable "existing" {
     - keypair: Nova's key pair, which has to hold the key of ssh_public_key_file.
     - security_groups: the groups of all nodes (node) and of the control plane (controlplane); their rules are then
       yours, and admin_cidrs and user_cidrs make none. docs/terraform.md has the ports.
-    Changing this later replaces what depends on it: with another network or subnet every server.
+    Changing this later replaces what depends on it: with another network or subnet every server. Another keypair
+    concerns new nodes only; other security_groups are taken in place.
   EOT
 
   validation {
