@@ -178,9 +178,7 @@ def test_from_the_first_order_to_the_last_destroy(checkout: Checkout) -> None:
     assert "No changes" in checkout.tf(*PLAN)
 
     # A newer upload under the image's name concerns nobody who is there.
-    cloud.add(
-        "images", **openstack_double.state.image_attributes() | {"name": "rocky", "created_at": "2026-02-01T00:00:00Z"}
-    )
+    cloud.add_image(name="rocky", created_at="2026-02-01T00:00:00Z")
     assert "No changes" in checkout.tf(*PLAN)
 
     # One node more: that node alone.

@@ -12,6 +12,11 @@ PROJECT = "0123456789abcdef0123456789abcdef"
 TIME = "2026-01-01T00:00:00Z"
 FLAVORS = {"small": (1, 1024), "medium": (2, 4096), "large": (8, 16384)}
 """Cores and MiB of memory."""
+IMAGE = {
+    "status": "active", "visibility": "private", "container_format": "bare", "disk_format": "qcow2", "min_disk": 0,
+    "min_ram": 0, "size": 1, "checksum": "", "protected": False, "os_hidden": False, "owner": PROJECT,
+    "file": "", "schema": "/v2/schemas/image",
+}  # fmt: skip
 
 
 class Answer(Exception):
@@ -44,7 +49,7 @@ class Cloud:
         for number, (name, (vcpus, ram)) in enumerate(FLAVORS.items()):
             self.add("flavors", id=f"flavor-{number}", name=name, vcpus=vcpus, ram=ram, disk=20, swap=0, rxtx_factor=1)
         self.external = self.add("networks", name="public", **{"router:external": True})
-        self.add("images", name="rocky", **image_attributes())
+        self.add_image(name="rocky")
 
     def of(self, kind: str) -> dict[str, Resource]:
         """The resources of a kind, by id."""
@@ -56,6 +61,13 @@ class Cloud:
         made |= {"admin_state_up": True, "description": "", "tags": [], "created_at": TIME, "updated_at": TIME}
         made |= attributes
         self.of(kind)[made["id"]] = made
+        return made
+
+    def add_image(self, **attributes: Any) -> Resource:
+        """Keep a new image. Whatever Glance does not know of itself is a property of the image."""
+        made = self.add("images", **IMAGE | attributes)
+        for name in ("tenant_id", "project_id", "admin_state_up", "description"):
+            del made[name]
         return made
 
     def get(self, kind: str, key: str) -> Resource:
@@ -83,11 +95,3 @@ class Cloud:
             "port": len(self.of("ports")),
             "floatingip": len(self.of("floatingips")),
         }
-
-
-def image_attributes() -> Resource:
-    return {
-        "status": "active", "visibility": "private", "container_format": "bare", "disk_format": "qcow2", "min_disk": 0,
-        "min_ram": 0, "size": 1, "checksum": "", "protected": False, "os_hidden": False, "owner": PROJECT,
-        "file": "", "schema": "/v2/schemas/image",
-    }  # fmt: skip

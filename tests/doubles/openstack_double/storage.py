@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
-from .state import PROJECT, Answer, Cloud, Request, image_attributes
+from .state import PROJECT, Answer, Cloud, Request
 
 ABSOLUTE = {
     "volumes": ("totalVolumesUsed", "maxTotalVolumes"),
@@ -54,7 +54,7 @@ def images(cloud: Cloud, request: Request) -> Any:
         link = {"rel": "self", "href": f"{request.base}/image/v2/"}
         return {"versions": [{"id": "v2.9", "status": "CURRENT", "links": [link]}]}
     if request.method == "POST" and path == ["images"]:
-        raise Answer(201, cloud.add("images", **image_attributes() | {"status": "queued"} | request.body))
+        raise Answer(201, cloud.add_image(**{"status": "queued"} | request.body))
     if path == ["images"]:
         name = request.query.get("name")
         return {"images": [each for each in cloud.of("images").values() if name in (None, each["name"])]}
