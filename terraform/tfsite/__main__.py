@@ -159,15 +159,22 @@ def connect(site: Site, env: dict[str, str]) -> quota.Cloud:
 
 
 def hint(site: Site, output: str, env: dict[str, str]) -> None:
-    """Names that the cloud does know, where a plan failed on one that it does not."""
-    for kind, names in (("flavor", "flavor_names"), ("image", "image_names")):
-        if f"data.openstack_{'compute' if kind == 'flavor' else 'images'}_{kind}_v2.node[" in output:
+    """What only the cloud knows, where a plan failed on it: the names that there are, and what of the quota is used."""
+    for kind, names, source in (
+        ("flavor", "flavor_names", "module.cloud.data.openstack_compute_flavor_v2"),
+        ("image", "image_names", "data.openstack_images_image_v2"),
+    ):
+        if f"with {source}" in output:
             listed = getattr(connect(site, env), names)()
             print(
                 f"The cloud has no {kind} of that name. It has {', '.join(listed) or 'none'}: correct {kind} in "
                 f"{site.shown(site.tfvars)}.",
                 file=sys.stderr,
             )
+    if "The project's quota is too small" in output:
+        quotas = connect(site, env).quotas()
+        used = [f"{what} {quota.used} of {quota.allowed}" for what, quota in quotas.items() if f"{what}: " in output]
+        print(f"In use in the project now: {', '.join(used)}.", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -80,7 +80,7 @@ def checkout(tmp_path: Path, provider: Mapping[str, str]) -> Iterator[Checkout]:
     ("limits", "nodes", "words"),
     [
         # The order alone is too large: Terraform says so itself.
-        ({"cores": 9}, NODES, ["cores: 10 asked, 9 allowed"]),
+        ({"cores": 9}, NODES, ["cores: 10 asked, 9 allowed", "In use in the project now: cores 8 of 9."]),
         ({"volumes": 1, "gigabytes": 49}, NODES, ["volumes: 2 asked, 1 allowed", "GiB: 50 asked, 49 allowed"]),
         # It would fit, were there not the server of somebody else.
         (
@@ -121,6 +121,9 @@ def test_refused_with_numbers_and_names(
     assert done.returncode != 0, text[-2000:]
     for word in words:
         assert word in text
+    # What is not the matter is not told.
+    for kind in ("flavor", "image"):
+        assert (f"no {kind} of that name" in text) == any(kind in word and "of that name" in word for word in words)
     assert [call for call in cloud.calls if not call.startswith("GET") and "tokens" not in call] == []
     assert list(cloud.of("ports")) == [port["id"]]
 
