@@ -181,7 +181,7 @@ def test_from_the_first_order_to_the_last_destroy(checkout: Checkout) -> None:
     assert "No changes" in checkout.tf(*PLAN)
 
     # A newer upload under the image's name concerns nobody who is there.
-    cloud.add_image(name="rocky", created_at="2026-02-01T00:00:00Z")
+    newest = cloud.add_image(name="rocky", created_at="2026-02-01T00:00:00Z")["id"]
     assert "No changes" in checkout.tf(*PLAN)
 
     # One node more: that node alone.
@@ -208,10 +208,11 @@ def test_from_the_first_order_to_the_last_destroy(checkout: Checkout) -> None:
     assert set(cloud.of("servers")) == servers
     assert "No changes" in checkout.tf(*PLAN)
 
-    # A node that is built anew gets its address and its volumes back.
+    # A node that is built anew, from the newest image, gets its address and its volumes back.
     volumes, ports = set(cloud.of("volumes")), set(cloud.of("ports"))
     checkout.tf(*APPLY, '-replace=openstack_compute_instance_v2.node["w0"]')
-    assert len(set(cloud.of("servers")) - servers) == 1
+    (fresh,) = set(cloud.of("servers")) - servers
+    assert cloud.of("servers")[fresh]["image"] == {"id": newest}
     assert (set(cloud.of("volumes")), set(cloud.of("ports"))) == (volumes, ports)
     assert all(volume["status"] == "in-use" for volume in cloud.of("volumes").values())
 
