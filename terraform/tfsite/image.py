@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import http.client
+import re
 import sys
 import time
 import urllib.request
@@ -21,6 +22,12 @@ TIMEOUT_S, REPORT_S = 60, 5
 def file(site: Site, upload: Mapping[str, Any]) -> Path:
     """Where the file lies, after it was fetched if it was not there."""
     url, expected = str(upload.get("url", "")), str(upload.get("sha256", ""))
+    if not re.fullmatch("https?://.+", url) or not re.fullmatch("[0-9a-f]{64}", expected):
+        raise Problem(
+            f"image_upload in {site.shown(site.tfvars)} needs an address (url, https:// or http://) and 64 hexadecimal "
+            f"digits (sha256), and has {url!r} and {expected!r}.",
+            "Correct it there.",
+        )
     target = site.runtime / "images" / expected
     if target.is_file():
         return target

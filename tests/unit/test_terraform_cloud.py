@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import shutil
 import subprocess
 import threading
@@ -128,6 +129,22 @@ def test_refused_with_numbers_and_names(
     assert list(cloud.of("ports")) == [port["id"]]
 
 
+@pytest.mark.parametrize(
+    ("url", "sha256"),
+    [
+        ("file:///etc/hostname", "0" * 64),
+        ("https://images.example.org/x", "../x"),
+        ("https://images.example.org/x", "A" * 64),
+    ],
+)
+def test_an_image_from_nowhere_is_refused(checkout: Checkout, url: str, sha256: str) -> None:
+    checkout.order(NODES, f'image = "mine"\nimage_upload = {{ url = "{url}", sha256 = "{sha256}" }}\n')
+    text = checkout.tf(*APPLY, status=2)
+    assert url in text
+    assert sha256 in text
+    assert "Correct it there" in text
+
+
 @pytest.fixture
 def download(tmp_path: Path) -> Iterator[tuple[str, bytes]]:
     """An address where there is an image, and what is in it."""
@@ -153,6 +170,42 @@ def test_an_image_with_another_sum_is_not_uploaded(checkout: Checkout, download:
     assert checkout.cloud.calls == []
     checkout.order(NODES, f'image = "mine"\nimage_upload = {{ url = "{url}x", sha256 = "{"0" * 64}" }}\n')
     assert "cannot be fetched: HTTP Error 404" in checkout.tf(*APPLY, status=2)
+
+
+# --- the sites that are shipped -----------------------------------------------------------------------------------
+def ship(checkout: Checkout, name: str) -> str:
+    """The site's order in place of the test's, and its image in the cloud; returns the order."""
+    checkout.cloud.add_image(name="rocky-8")
+    text = (REPO / "inventory" / name / "terraform.tfvars").read_text()
+    (checkout.folder / "inventory" / "test" / "terraform.tfvars").write_text(text)
+    return text
+
+
+@pytest.mark.parametrize(("name", "servers", "cores"), [("napoli-2vm", 2, 24), ("napoli-5plus1", 6, 192)])
+def test_a_shipped_site_can_be_planned(checkout: Checkout, name: str, servers: int, cores: int) -> None:
+    ship(checkout, name)
+    checkout.tf("plan", "-input=false", "-out=shipped.tfplan")
+    planned = json.loads(checkout.tf("show", "-json", "shipped.tfplan"))["planned_values"]["outputs"]
+    quota = planned["quota"]["value"]
+    asked = [quota[what]["asked"] for what in ("instances", "cores", "RAM in MiB")]
+    assert asked == [servers, cores, servers * 65536]
+
+
+@pytest.mark.long
+def test_napoli_grows_as_its_comment_says(checkout: Checkout) -> None:
+    text = ship(checkout, "napoli-2vm")
+    beginnings = dict(re.findall(r"^#   (\w+) += \{ (.*) \}$", text, re.M))
+    assert sorted(beginnings) == ["cp0", "w0"]
+    small = text
+    for name, node in beginnings.items():
+        small = re.sub(rf"^  {name} +=.*$", f"  {name} = {{ {node} }}", small, flags=re.M)
+    path = checkout.folder / "inventory" / "test" / "terraform.tfvars"
+    path.write_text(small)
+    checkout.tf(*APPLY)
+    assert checkout.cloud.used()["cores"] == 8
+    path.write_text(text)
+    servers = ['openstack_compute_instance_v2.node["cp0"]', 'openstack_compute_instance_v2.node["w0"]']
+    assert checkout.changes() == {address: ["update"] for address in servers}
 
 
 # --- a facility's life --------------------------------------------------------------------------------------------

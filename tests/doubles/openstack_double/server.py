@@ -35,14 +35,14 @@ def keystone(_: Cloud, request: Request) -> Any:
         "user": {"id": "u", "name": "somebody", "domain": domain},
         "roles": [{"id": "member", "name": "member"}],
         "project": {"id": PROJECT, "name": "physics", "domain": domain},
-        "catalog": [entry(kind, f"{request.base}/{path}") for kind, path in PATHS.items()],
+        "catalog": [service(kind, f"{request.base}/{path}") for kind, path in PATHS.items()],
     }
     if request.method == "POST":
         raise Answer(201, {"token": token})
     return {"token": token}
 
 
-def entry(kind: str, url: str) -> dict[str, Any]:
+def service(kind: str, url: str) -> dict[str, Any]:
     """A service in the catalogue."""
     endpoint = {"id": kind, "interface": "public", "region": "one", "region_id": "one", "url": url}
     return {"type": kind, "name": kind, "id": kind, "endpoints": [endpoint]}
@@ -103,7 +103,7 @@ class Handler(BaseHTTPRequestHandler):
 
 @contextmanager
 def running(clouds: Path) -> Iterator[Cloud]:
-    """The double, and a clouds.yaml that leads to it as the cloud `double`."""
+    """The double, and a clouds.yaml that leads to it as the clouds `double` and `napoli`."""
     cloud = Cloud()
     handler = type("Bound", (Handler,), {"cloud": cloud})
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
@@ -117,7 +117,8 @@ def running(clouds: Path) -> Iterator[Cloud]:
             "user_domain_name": "Default",
             "project_domain_name": "Default",
         }
-        clouds.write_text(json.dumps({"clouds": {"double": {"auth": auth, "region_name": "one"}}}))
+        entry = {"auth": auth, "region_name": "one"}
+        clouds.write_text(json.dumps({"clouds": {"double": entry, "napoli": entry}}))
         try:
             yield cloud
         finally:

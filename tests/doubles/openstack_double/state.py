@@ -10,7 +10,11 @@ from typing import Any
 Resource = dict[str, Any]
 PROJECT = "0123456789abcdef0123456789abcdef"
 TIME = "2026-01-01T00:00:00Z"
-FLAVORS = {"small": (1, 1024), "medium": (2, 4096), "large": (8, 16384)}
+FLAVORS = {
+    "small": (1, 1024), "medium": (2, 4096), "large": (8, 16384),
+    # What the sites at INFN Napoli order.
+    "c4.r8": (4, 8192), "c12.r64": (12, 65536), "c32.r64": (32, 65536),
+}  # fmt: skip
 """Cores and MiB of memory."""
 IMAGE = {
     "status": "active", "visibility": "private", "container_format": "bare", "disk_format": "qcow2", "min_disk": 0,
