@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 import shutil
+import signal
 import subprocess
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -279,6 +282,33 @@ def test_from_the_first_order_to_the_last_destroy(checkout: Checkout) -> None:
 
     checkout.tf("destroy", "-no-color", "-auto-approve")
     assert checkout.made() == {"images"}
+
+
+@pytest.mark.long
+def test_what_a_killed_apply_left_is_taken_in(checkout: Checkout, download: tuple[str, bytes]) -> None:
+    cloud, (url, content) = checkout.cloud, download
+    checkout.order(
+        NODES | {"w0": f"{NODES['w0']}, volumes = {{ scratch = 5 }}"},
+        f'image = "mine"\nimage_upload = {{ url = "{url}", sha256 = "{hashlib.sha256(content).hexdigest()}" }}\n',
+    )
+    command = [str(checkout.folder / "terraform" / "tf"), "test", *APPLY]
+    killed = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT, start_new_session=True)
+    # The provider waits for some seconds at each of these, before Terraform writes it down.
+    while not (cloud.of("subnets") and cloud.of("volumes") and cloud.of("security-group-rules")):
+        assert killed.poll() is None
+        time.sleep(0.1)
+    os.killpg(killed.pid, signal.SIGKILL)
+    killed.wait()
+    left = {kind: set(all_) for kind, all_ in cloud.resources.items()}
+    text = checkout.tf(*APPLY)
+    assert "The last run did not end by itself" in text
+    assert "openstack_networking_subnet_v2.nodes[0]" in text
+    assert "Left over" not in text
+    # Nothing of it was made a second time.
+    made = {kind: len(cloud.of(kind)) for kind in ("networks", "subnets", "volumes", "images")}
+    assert made == {"networks": 2, "subnets": 1, "volumes": 3, "images": 2}
+    assert all(set(cloud.of(kind)) >= all_ for kind, all_ in left.items())
+    assert "No changes" in checkout.tf(*PLAN)
 
 
 @pytest.mark.long
