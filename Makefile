@@ -47,7 +47,7 @@ test: env lint ## everything tested, the same chain included
 	@$(BIN)/pytest -m "not long"
 
 test-unit: env ## what needs no lab
-	@$(BIN)/pytest tests/unit
+	@$(BIN)/pytest -m "not long" tests/unit
 
 terraform-test: env ## what a site may order and what is refused, without a cloud
 	@$(BIN)/pytest -m "not long" tests/unit/test_terraform*.py tests/unit/test_tfsite*.py

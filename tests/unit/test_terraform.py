@@ -103,3 +103,10 @@ def test_the_page_of_variables_is_up_to_date() -> None:
     page = made["page"]((MODULE / "variables.tf").read_text())
     assert (REPO / "docs" / "variables.md").read_text() == page, "run .venv/bin/python docs/make_variables.py"
     assert page.count("Changing this later") >= page.count("\n## ")
+
+
+def test_the_tests_share_one_mocked_cloud_and_order() -> None:
+    texts = [path.read_text() for path in (MODULE / "tests").glob("*.tftest.hcl")]
+    shared = {text[text.index("mock_provider") : text.index("\nrun ")].rstrip() for text in texts}
+    # Comments before the first run are its own.
+    assert len({re.sub(r"\n#[^\n]*$", "", text).rstrip() for text in shared}) == 1
