@@ -39,7 +39,7 @@ lock: .venv/.complete ## new locks from the declared dependencies
 	$(BIN)/uv pip compile -q --no-header --no-annotate --generate-hashes --prerelease=if-necessary-or-explicit --python-version 3.11 -c requirements.lock images/analysis/requirements.in -o images/analysis/requirements.lock
 
 # --- the whole chain on this machine ----------------------------------------------------------------------------
-.PHONY: demo test test-unit test-long lint down
+.PHONY: demo test test-unit terraform-test test-long lint down
 demo: env ## embedded cloud, terraform apply, ansible-playbook, a real analysis on Dask, report
 	@$(BIN)/lab demo
 
@@ -47,7 +47,10 @@ test: env lint ## everything tested, the same chain included
 	@$(BIN)/pytest -m "not long"
 
 test-unit: env ## what needs no lab
-	@$(BIN)/pytest tests/unit
+	@$(BIN)/pytest -m "not long" tests/unit
+
+terraform-test: env ## what a site may order and what is refused, without a cloud
+	@$(BIN)/pytest -m "not long" tests/unit/test_terraform*.py tests/unit/test_tfsite*.py
 
 test-long: env ## what takes too long for `make test`
 	@$(BIN)/pytest -m long

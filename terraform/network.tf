@@ -1,4 +1,4 @@
-# One network of the facility's own, and the router that leads out of it.
+# The nodes' network with its subnet, and the router that leads out of it: made here, or the site's (variable `existing`).
 
 locals {
   # What has no metadata says in its description whose it is: `terraform/tf` finds there what a killed apply left behind.
@@ -32,48 +32,79 @@ locals {
   ]
 }
 
-data "openstack_networking_network_v2" "external" {
-  name = var.external_network
+locals {
+  network_id = var.existing.network == null ? openstack_networking_network_v2.nodes[0].id : data.openstack_networking_network_v2.nodes[0].id
+  subnet_id  = var.existing.subnet == null ? openstack_networking_subnet_v2.nodes[0].id : data.openstack_networking_subnet_v2.nodes[0].id
 
-  lifecycle {
-    postcondition {
-      condition     = coalesce(self.external, true)
-      error_message = "external_network is \"${var.external_network}\", which is not external: floating IPs cannot come from it. Name one that `openstack network list --external` shows, in inventory/<site>/terraform.tfvars."
-    }
-  }
+  # A subnet that is there has its way out; one that is made needs a router.
+  makes_router = var.existing.subnet == null && var.existing.router == null
 }
 
 resource "openstack_networking_network_v2" "nodes" {
+  count = var.existing.network == null ? 1 : 0
+
   name           = var.facility
   description    = local.mark
   admin_state_up = true
+}
 
-  lifecycle {
-    precondition {
-      condition     = length(local.overlaps) == 0
-      error_message = "Address ranges overlap: ${join("; ", local.overlaps)}. Change one of each pair in inventory/<site>/terraform.tfvars."
-    }
-  }
+data "openstack_networking_network_v2" "nodes" {
+  count = var.existing.network == null ? 0 : 1
+
+  name = var.existing.network
 }
 
 resource "openstack_networking_subnet_v2" "nodes" {
+  count = var.existing.subnet == null ? 1 : 0
+
   name            = var.facility
   description     = local.mark
-  network_id      = openstack_networking_network_v2.nodes.id
+  network_id      = local.network_id
   cidr            = var.network_cidr
   ip_version      = 4
   dns_nameservers = var.dns_nameservers
 }
 
+data "openstack_networking_subnet_v2" "nodes" {
+  count = var.existing.subnet == null ? 0 : 1
+
+  name       = var.existing.subnet
+  network_id = local.network_id
+
+  lifecycle {
+    postcondition {
+      condition     = self.cidr == var.network_cidr
+      error_message = "network_cidr is \"${var.network_cidr}\", but the subnet \"${var.existing.subnet}\" has ${self.cidr}. Write that in inventory/<site>/terraform.tfvars: overlaps are looked for with it."
+    }
+  }
+}
+
 resource "openstack_networking_router_v2" "nodes" {
+  count = local.makes_router ? 1 : 0
+
   name                = var.facility
   description         = local.mark
-  external_network_id = data.openstack_networking_network_v2.external.id
+  external_network_id = module.cloud.external_network.id
+}
+
+data "openstack_networking_router_v2" "nodes" {
+  count = var.existing.router == null ? 0 : 1
+
+  name = var.existing.router
+
+  lifecycle {
+    postcondition {
+      condition     = self.external_network_id == module.cloud.external_network.id
+      error_message = "existing.router is \"${var.existing.router}\", which does not lead to the network \"${var.external_network}\": floating IPs would reach no node. Name a router with that gateway, or that router's external_network, in inventory/<site>/terraform.tfvars."
+    }
+  }
 }
 
 resource "openstack_networking_router_interface_v2" "nodes" {
-  router_id = openstack_networking_router_v2.nodes.id
-  subnet_id = openstack_networking_subnet_v2.nodes.id
+  count = var.existing.subnet == null ? 1 : 0
+
+  router_id = local.makes_router ? openstack_networking_router_v2.nodes[0].id : data.openstack_networking_router_v2.nodes[0].id
+  subnet_id = local.subnet_id
 }
 
 # Ports of their own, so that a node that is built anew keeps its address.
@@ -82,15 +113,15 @@ resource "openstack_networking_port_v2" "node" {
 
   name           = "${var.facility}-${each.key}"
   description    = local.mark
-  network_id     = openstack_networking_network_v2.nodes.id
+  network_id     = local.network_id
   admin_state_up = true
   security_group_ids = concat(
-    [openstack_networking_secgroup_v2.node.id],
-    contains(each.value.groups, "controlplane") ? [openstack_networking_secgroup_v2.controlplane.id] : [],
+    [local.security_group_ids.node],
+    contains(each.value.groups, "controlplane") ? [local.security_group_ids.controlplane] : [],
   )
 
   fixed_ip {
-    subnet_id = openstack_networking_subnet_v2.nodes.id
+    subnet_id = local.subnet_id
   }
 }
 

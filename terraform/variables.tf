@@ -173,6 +173,90 @@ variable "image" {
   }
 }
 
+variable "image_upload" {
+  type = object({
+    url         = string
+    sha256      = string
+    disk_format = optional(string, "qcow2")
+    properties  = optional(map(string), {})
+  })
+  default     = null
+  description = <<-EOT
+    Uploads the image instead of looking for it: `image` is then the name that it gets.
+    - url (required): where `terraform/tf` fetches the file, once for each machine that it runs on.
+    - sha256 (required): of that file; another file is refused before anything is uploaded.
+    - disk_format: of that file, qcow2 or raw for instance.
+    - properties: properties of the image in Glance, such as { hw_qemu_guest_agent = "yes" }.
+    Changing this later uploads another image and deletes the first; nodes that run keep theirs.
+  EOT
+
+  validation {
+    condition     = var.image_upload == null ? true : can(regex("^https?://[^/]+/.", var.image_upload.url))
+    error_message = "image_upload.url is \"${try(var.image_upload.url, "")}\": an address that begins with https:// or http:// is needed. Correct it in inventory/<site>/terraform.tfvars."
+  }
+
+  validation {
+    condition     = var.image_upload == null ? true : can(regex("^[0-9a-f]{64}$", var.image_upload.sha256))
+    error_message = "image_upload.sha256 is \"${try(var.image_upload.sha256, "")}\": 64 digits of 0-9 and a-f are needed, as sha256sum prints them. Correct it in inventory/<site>/terraform.tfvars."
+  }
+
+  validation {
+    condition     = var.image_upload == null ? true : contains(["qcow2", "raw", "vmdk", "vdi", "vhd", "iso"], var.image_upload.disk_format)
+    error_message = "image_upload.disk_format is \"${try(var.image_upload.disk_format, "")}\": Glance knows qcow2, raw, vmdk, vdi, vhd and iso. Correct it in inventory/<site>/terraform.tfvars."
+  }
+}
+
+variable "image_file" {
+  type        = string
+  default     = ""
+  description = <<-EOT
+    Where the file of image_upload lies on this machine; `terraform/tf` fetches it and gives its name.
+    Changing this later does nothing.
+  EOT
+}
+
+variable "existing" {
+  type = object({
+    network = optional(string)
+    subnet  = optional(string)
+    router  = optional(string)
+    keypair = optional(string)
+    security_groups = optional(object({
+      node         = string
+      controlplane = string
+    }))
+  })
+  default     = {}
+  nullable    = false
+  description = <<-EOT
+    Names of what the project has already and the facility shall use; whatever is not named is made, and only that is
+    ever changed or deleted.
+    - network: a network for the nodes.
+    - subnet: a subnet in it, of which network_cidr is the range; it leads to external_network by a router of its own.
+    - router: a router that leads to external_network, for the subnet that is made.
+    - keypair: Nova's key pair, which has to hold the key of ssh_public_key_file.
+    - security_groups: the groups of all nodes (node) and of the control plane (controlplane); their rules are then
+      yours, and admin_cidrs and user_cidrs make none. docs/terraform.md has the ports.
+    Changing this later replaces what depends on it: with another network or subnet every server. Another keypair
+    concerns new nodes only; other security_groups are taken in place.
+  EOT
+
+  validation {
+    condition     = alltrue([for name in concat([var.existing.network, var.existing.subnet, var.existing.router, var.existing.keypair], values(coalesce(var.existing.security_groups, { node = "-", controlplane = "-" }))) : name != ""])
+    error_message = "existing has an empty name: leave out what shall be made, in inventory/<site>/terraform.tfvars."
+  }
+
+  validation {
+    condition     = var.existing.subnet == null || var.existing.network != null
+    error_message = "existing.subnet is \"${coalesce(var.existing.subnet, "-")}\", and existing.network does not say of which network. Name both in inventory/<site>/terraform.tfvars."
+  }
+
+  validation {
+    condition     = var.existing.subnet == null || var.existing.router == null
+    error_message = "existing has the subnet \"${coalesce(var.existing.subnet, "-")}\" and the router \"${coalesce(var.existing.router, "-")}\": a subnet that is there has its way out, and a router is only used for one that is made. Leave one of them out, in inventory/<site>/terraform.tfvars."
+  }
+}
+
 variable "ssh_public_key_file" {
   type        = string
   default     = "~/.ssh/id_ed25519.pub"
@@ -194,6 +278,8 @@ variable "nodes" {
     image             = optional(string)
     availability_zone = optional(string)
     data_volume_gib   = optional(number, 20)
+    volumes           = optional(map(number), {})
+    boot_volume_gib   = optional(number, 0)
   }))
   description = <<-EOT
     The nodes by name; a server is called <facility>-<name>.
@@ -201,9 +287,13 @@ variable "nodes" {
       Changing this later is in place in the cloud; the cluster follows with site.yml.
     - flavor (required): name of the flavor. Changing this later resizes the server, which restarts it.
     - image: another image than the facility's. Changing this later concerns a node that is built anew.
-    - availability_zone: Nova's zone. Changing this later rebuilds the node; its data volume stays.
+    - availability_zone: Nova's zone. Changing this later rebuilds the node; its volumes stay.
     - data_volume_gib: size of the volume for containers and scratch, 0 for none. Changing this later grows it in
       place; a volume cannot shrink.
+    - volumes: further volumes, GiB by name: { scratch = 500 }. They are attached and left as they are. Changing this
+      later makes, grows or deletes those volumes, in place; a volume cannot shrink.
+    - boot_volume_gib: boots from a volume of that size, which lives as long as the server; 0 boots from the disk that
+      the flavor brings. Changing this later concerns a node that is built anew.
     Adding or removing a name touches only that node.
   EOT
 
@@ -228,12 +318,13 @@ variable "nodes" {
   }
 
   validation {
-    condition     = anytrue([for node in values(var.nodes) : contains(node.groups, "controlplane")])
+    condition     = length(var.nodes) == 0 || anytrue([for node in values(var.nodes) : contains(node.groups, "controlplane")])
     error_message = "nodes has no node in group controlplane: ${join(", ", [for name, node in var.nodes : "${name} is in ${join(" and ", node.groups)}"])}. Put one there, in inventory/<site>/terraform.tfvars."
   }
 
   validation {
-    condition     = length([for node in values(var.nodes) : node if contains(node.groups, "etcd")]) % 2 == 1
+    # None at all is for the next two to tell.
+    condition     = contains([0, 1], length([for node in values(var.nodes) : node if contains(node.groups, "etcd")])) || length([for node in values(var.nodes) : node if contains(node.groups, "etcd")]) % 2 == 1
     error_message = "nodes has ${length([for node in values(var.nodes) : node if contains(node.groups, "etcd")])} members of group etcd (${join(", ", [for name, node in var.nodes : name if contains(node.groups, "etcd")])}): an odd number is needed, an even one loses as many nodes less. Take 1, 3 or 5, in inventory/<site>/terraform.tfvars."
   }
 
@@ -243,12 +334,27 @@ variable "nodes" {
   }
 
   validation {
-    condition     = anytrue([for node in values(var.nodes) : contains(node.groups, "worker")])
+    condition     = length(var.nodes) == 0 || anytrue([for node in values(var.nodes) : contains(node.groups, "worker")])
     error_message = "nodes has no node in group worker: no work could run. Put one there, in inventory/<site>/terraform.tfvars."
   }
 
   validation {
     condition     = alltrue([for node in values(var.nodes) : node.data_volume_gib >= 0 && floor(node.data_volume_gib) == node.data_volume_gib])
     error_message = "nodes has impossible sizes of data volumes: ${join(", ", [for name, node in var.nodes : "${name} has ${node.data_volume_gib} GiB" if node.data_volume_gib < 0 || floor(node.data_volume_gib) != node.data_volume_gib])}. Whole GiB, 0 for none, in inventory/<site>/terraform.tfvars."
+  }
+
+  validation {
+    condition     = alltrue(flatten([for node in values(var.nodes) : [for volume in keys(node.volumes) : can(regex("^[a-z0-9]([a-z0-9-]{0,28}[a-z0-9])?$", volume)) && volume != "data"]]))
+    error_message = "nodes has further volumes with impossible names: ${join(", ", flatten([for name, node in var.nodes : [for volume in keys(node.volumes) : "${name}/${volume}" if !can(regex("^[a-z0-9]([a-z0-9-]{0,28}[a-z0-9])?$", volume)) || volume == "data"]]))}. Take lower-case letters, digits and hyphens, at most 30, and not \"data\", whose size is data_volume_gib, in inventory/<site>/terraform.tfvars."
+  }
+
+  validation {
+    condition     = alltrue(flatten([for node in values(var.nodes) : [for size in values(node.volumes) : size >= 1 && floor(size) == size]]))
+    error_message = "nodes has impossible sizes of further volumes: ${join(", ", flatten([for name, node in var.nodes : [for volume, size in node.volumes : "${name}/${volume} has ${size} GiB" if size < 1 || floor(size) != size]]))}. Whole GiB, at least 1, in inventory/<site>/terraform.tfvars."
+  }
+
+  validation {
+    condition     = alltrue([for node in values(var.nodes) : node.boot_volume_gib >= 0 && floor(node.boot_volume_gib) == node.boot_volume_gib])
+    error_message = "nodes has impossible sizes of boot volumes: ${join(", ", [for name, node in var.nodes : "${name} has ${node.boot_volume_gib} GiB" if node.boot_volume_gib < 0 || floor(node.boot_volume_gib) != node.boot_volume_gib])}. Whole GiB, 0 to boot from the flavor's disk, in inventory/<site>/terraform.tfvars."
   }
 }

@@ -1,4 +1,4 @@
-# A new site: copy this folder to inventory/<site>, and go through every value. docs/terraform.md says what changing
+# A new site: copy this folder to inventory/<site>, and go through every value. docs/variables.md says what changing
 # each of them does later. Secrets are not here: they are in clouds.yaml, from your cloud's dashboard, which is looked
 # for in .facility/<site>/clouds.yaml first, then where OpenStack's clients look for it.
 
@@ -26,13 +26,29 @@ user_cidrs = ["192.0.2.0/24"]
 
 # openstack image list; a Rocky Linux 9 cloud image with cloud-init.
 image = "Rocky-9-GenericCloud"
+# Where the cloud has none: it is fetched, compared with its sum, and uploaded under that name.
+# image_upload = {
+#   url    = "https://images.example.org/Rocky-9-GenericCloud.x86_64.qcow2"
+#   sha256 = "0000000000000000000000000000000000000000000000000000000000000000"
+# }
 
 # Without it, `terraform/tf` makes a key for the site, .facility/<site>/id_ed25519.
 # ssh_public_key_file = "~/.ssh/id_ed25519.pub"
+
+# What the project has already is used where it is named here, and made where it is not.
+# existing = {
+#   network         = "campus"   # openstack network list
+#   subnet          = "campus-a" # of that network; network_cidr is its range
+#   router          = "gate"     # instead of a subnet: for the one that is made
+#   keypair         = "mine"     # openstack keypair list; of the key in ssh_public_key_file
+#   security_groups = { node = "inside", controlplane = "outside" }
+# }
 
 # openstack flavor list. kubeadm wants 2 vCPUs and 1.7 GiB for a control plane; etcd goes with it, one or three of them.
 nodes = {
   cp0 = { groups = ["controlplane", "etcd"], flavor = "m1.medium" }
   w0  = { groups = ["worker"], flavor = "m1.large", data_volume_gib = 100 }
-  w1  = { groups = ["worker"], flavor = "m1.large", data_volume_gib = 100 }
+  # Further volumes by name, and a boot volume where the flavor brings no disk.
+  # w1 = { groups = ["worker"], flavor = "m1.large", data_volume_gib = 100, volumes = { scratch = 500 }, boot_volume_gib = 30 }
+  w1 = { groups = ["worker"], flavor = "m1.large", data_volume_gib = 100 }
 }

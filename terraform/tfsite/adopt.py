@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from . import lock
 from .site import Site
 
 BETWEEN = " between nodes"
@@ -30,16 +31,12 @@ class Found:
 
 def mark(site: Site) -> None:
     """Remember that a run did not end: Terraform's lock file is still there, and the next command will remove it."""
-    if lock_file(site).exists() and site.root.is_dir():
+    if lock.info_file(site).exists() and site.root.is_dir() and not lock.held(site):
         marker(site).touch()
 
 
 def marker(site: Site) -> Path:
     return site.root / "interrupted"
-
-
-def lock_file(site: Site) -> Path:
-    return site.state.with_name(f".{site.state.name}.lock.info")
 
 
 def missing(found: Iterable[Found], state: dict[str, Any]) -> tuple[list[Found], list[Found]]:
@@ -104,13 +101,13 @@ def listing(cloud: Any, facility: str, public_key: str) -> list[Found]:
         ("subnet", network.subnets()),
         ("router", network.routers()),
     ):
-        found += [Found(f"openstack_networking_{kind}_v2.nodes", each.id) for each in marked(resources)]
+        found += [Found(f"openstack_networking_{kind}_v2.nodes[0]", each.id) for each in marked(resources)]
     for router in marked(network.routers()):
         for port in network.ports(device_id=router.id, device_owner="network:router_interface"):
-            found.append(Found("openstack_networking_router_interface_v2.nodes", port.id))
+            found.append(Found("openstack_networking_router_interface_v2.nodes[0]", port.id))
     for group in marked(network.security_groups()):
         name = group.name.removeprefix(f"{facility}-")
-        found.append(Found(f"openstack_networking_secgroup_v2.{name}", group.id))
+        found.append(Found(f"openstack_networking_secgroup_v2.{name}[0]", group.id))
         for rule in network.security_group_rules(security_group_id=group.id):
             if address := rule_address(rule.description or "", name):
                 found.append(Found(address, rule.id))
@@ -121,7 +118,7 @@ def listing(cloud: Any, facility: str, public_key: str) -> list[Found]:
         found.append(Found(f"openstack_networking_floatingip_v2.controlplane[{key_of(server)}]", floating.id))
     for pair in compute.keypairs():
         if pair.name == facility and pair.public_key.split()[:2] == public_key.split()[:2]:
-            found.append(Found("openstack_compute_keypair_v2.admin", pair.name))
+            found.append(Found("openstack_compute_keypair_v2.admin[0]", pair.name))
     servers = list(compute.servers(details=True, metadata={"facility": facility}))
     ours = {server.id for server in servers}
     for group in compute.server_groups():
@@ -131,11 +128,17 @@ def listing(cloud: Any, facility: str, public_key: str) -> list[Found]:
         found.append(Found(f"openstack_compute_instance_v2.node[{key_of(server.name)}]", server.id))
     for volume in cloud.block_storage.volumes(details=True):
         if (volume.metadata or {}).get("facility") == facility:
-            key = key_of(volume.name, "-data")
-            found.append(Found(f"openstack_blockstorage_volume_v3.data[{key}]", volume.id))
+            name = f"data[{key_of(volume.name, '-data')}]"
+            if "volume" in volume.metadata:
+                name = f"further[{json.dumps(volume.metadata['node'] + '/' + volume.metadata['volume'])}]"
+            found.append(Found(f"openstack_blockstorage_volume_v3.{name}", volume.id))
             for attachment in volume.attachments or []:
                 pair = f"{attachment['server_id']}/{volume.id}"
-                found.append(Found(f"openstack_compute_volume_attach_v2.data[{key}]", pair))
+                found.append(Found(f"openstack_compute_volume_attach_v2.{name}", pair))
+    for image in cloud.image.images(status="active"):
+        mark = image.properties or {}
+        if mark.get("facility") == facility and "facility_sha256" in mark:
+            found.append(Found(f"openstack_images_image_v2.upload[{json.dumps(mark['facility_sha256'])}]", image.id))
     return found
 
 
@@ -144,7 +147,7 @@ def rule_address(description: str, group: str) -> str | None:
     if group == "controlplane":
         name = f"public[{json.dumps(description)}]" if " from " in description else ""
     elif description == f"icmp{BETWEEN}":
-        name = "icmp_between_nodes"
+        name = "icmp_between_nodes[0]"
     elif description.endswith(BETWEEN):
         name = f"between_nodes[{json.dumps(description.removesuffix(BETWEEN))}]"
     else:

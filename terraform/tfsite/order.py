@@ -7,8 +7,7 @@ variables that nobody declared; each of these orders something else than was wri
 from __future__ import annotations
 
 import difflib
-import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ import hcl2
 from lark import Token, Tree
 from lark.exceptions import LarkError, UnexpectedInput
 
+from . import shape
 from .errors import Problem
 
 STRIPPED = hcl2.SerializationOptions(with_comments=False, strip_string_quotes=True)
@@ -86,31 +86,34 @@ def tokens(tree: Tree[Token]) -> Iterator[Token]:
             yield child
 
 
-def declared(module: Path) -> dict[str, set[str]]:
-    """The module's variables by name, each with the attributes of its objects (empty when it has none)."""
-    found: dict[str, set[str]] = {}
+def declared(module: Path) -> dict[str, shape.Shape]:
+    """The module's variables by name, each with the shape of its type."""
     text = (module / "variables.tf").read_text()
-    for block in hcl2.loads(text, serialization_options=STRIPPED)["variable"]:
-        for name, body in block.items():
-            kind = str(body["type"])
-            found[name] = set(re.findall(r"(\w+)\s*=", kind)) if "object" in kind else set()
-    return found
+    blocks = hcl2.loads(text, serialization_options=STRIPPED)["variable"]
+    return {name: shape.parse(str(body["type"]).strip("${}")) for block in blocks for name, body in block.items()}
 
 
-def check(path: Path, shown: str, variables: dict[str, set[str]]) -> None:
+def check(path: Path, shown: str, variables: Mapping[str, shape.Shape]) -> None:
     """Stop at the first thing that would order something else than is written."""
-    tree = read(path, shown)
-    given = attributes(tree)
+    given = attributes(read(path, shown))
     once(given, "variable", shown)
     for variable in given:
         known(variable, variables, "variable", shown)
-        inner = elements(variable.value)
-        once(inner, f"name in {variable.key}", shown)
-        if allowed := variables[variable.key]:
-            for item in inner:
-                once(elements(item.value), f"attribute of {variable.key}.{item.key}", shown)
-                for attribute in elements(item.value):
-                    known(attribute, allowed, f"attribute of {variable.key}.{item.key}", shown)
+        check_value(variable.value, variables[variable.key], variable.key, shown)
+
+
+def check_value(value: Tree[Token], expected: shape.Shape, name: str, shown: str) -> None:
+    """The keys of an object or a map, and of what is in it."""
+    inner = elements(value)
+    if isinstance(expected, shape.Each):
+        once(inner, f"name in {name}", shown)
+        for item in inner:
+            check_value(item.value, expected.of, f"{name}.{item.key}", shown)
+    elif expected is not None:
+        once(inner, f"attribute of {name}", shown)
+        for item in inner:
+            known(item, expected, f"attribute of {name}", shown)
+            check_value(item.value, expected[item.key], f"{name}.{item.key}", shown)
 
 
 def once(entries: Iterable[Entry], kind: str, shown: str) -> None:

@@ -21,6 +21,8 @@ COUNTED = {
     "openstack_blockstorage_volume_v3": "volumes",
     "openstack_networking_port_v2": "ports",
     "openstack_networking_router_interface_v2": "ports",
+    # The DHCP agent's, where there is one.
+    "openstack_networking_subnet_v2": "ports",
     "openstack_networking_floatingip_v2": "floating IPs",
     "openstack_networking_network_v2": "networks",
     "openstack_networking_router_v2": "routers",
@@ -56,6 +58,9 @@ def weight(kind: str, state: Mapping[str, Any], flavors: Flavors) -> dict[str, i
     if kind == "openstack_compute_instance_v2":
         cores, memory = flavors.get(str(state.get("flavor_id")), (0, 0))
         taken |= {CORES: cores, MEMORY: memory}
+        # Nova makes a server's boot volume, in the project's name.
+        sizes = [int(disk.get("volume_size") or 0) for disk in state.get("block_device") or []]
+        taken |= {"volumes": len(sizes), VOLUME_SIZE: sum(sizes)}
     if kind == "openstack_blockstorage_volume_v3":
         taken |= {VOLUME_SIZE: int(state.get("size") or 0)}
     return taken

@@ -27,14 +27,14 @@ def prepare(site: Site) -> None:
     site.runtime.mkdir(mode=0o700, parents=True, exist_ok=True)
     site.runtime.chmod(0o700)
     site.root.mkdir(mode=0o700, exist_ok=True)
-    wanted = {path.name: path for path in site.module.glob("*.tf")}
+    wanted = {path.name: path for path in site.module.glob("*.tf")} | modules(site)
     # Loaded by its name: no -var-file is needed, and a command typed in this folder by hand does the same.
     wanted["terraform.tfvars"] = site.tfvars
     own_backend = site.inventory / BACKEND
     if own_backend.is_file():
         wanted[BACKEND] = own_backend
-    for path in (*site.root.glob("*.tf"), *site.root.glob("*.tfvars")):
-        if path.name not in wanted and path.name != BACKEND:
+    for path in site.root.iterdir():
+        if path.is_symlink() and path.name not in wanted and path.name != BACKEND:
             path.unlink()
     for name, target in wanted.items():
         link(site.root / name, Path(os.path.relpath(target, site.root)))
@@ -43,6 +43,11 @@ def prepare(site: Site) -> None:
         if backend.is_symlink() or not backend.is_file() or backend.read_text() != LOCAL_BACKEND:
             backend.unlink(missing_ok=True)
             backend.write_text(LOCAL_BACKEND)
+
+
+def modules(site: Site) -> dict[str, Path]:
+    """The folders of the module's own modules."""
+    return {path.parent.name: path.parent for path in site.module.glob("*/main.tf")}
 
 
 def link(path: Path, target: Path) -> None:
@@ -111,6 +116,10 @@ def owner_of(state: dict[str, Any]) -> str | None:
 
 
 def initialised(site: Site) -> bool:
-    """Were the providers set up, and are they still there (a lab's mirror may have gone)?"""
-    providers = site.root / ".terraform" / "providers"
-    return any(path.is_file() for path in providers.rglob("terraform-provider-*"))
+    """Were the providers set up, and are they still there (a lab's mirror may have gone)? And the modules?"""
+    data = site.root / ".terraform"
+    listed = data / "modules" / "modules.json"
+    known = json.loads(listed.read_text())["Modules"] if listed.is_file() else []
+    return {module["Key"] for module in known}.issuperset(modules(site)) and any(
+        path.is_file() for path in (data / "providers").rglob("terraform-provider-*")
+    )

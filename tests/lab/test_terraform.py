@@ -1,14 +1,22 @@
-"""Terraform against the lab: what is refused before anything is made, by the lab's real quota and catalogue."""
+"""Terraform against the lab: what is refused before anything is made, by its real quota and catalogue; and a second
+facility beside the standing one, from its first order to its destroy.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
 import subprocess
+import threading
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
+import openstack
 import pytest
 
 pytestmark = pytest.mark.lab
@@ -22,14 +30,17 @@ network_cidr     = "{cidr}"
 reserved_cidrs   = {{ external = "172.31.250.0/24" }}
 admin_cidrs      = ["172.31.250.0/24"]
 image            = "{image}"
+{more}
 
 nodes = {{
-  cp0 = {{ groups = ["controlplane", "etcd"], flavor = "{cp0}" }}
-  w0  = {{ groups = ["worker"], flavor = "{w0}", data_volume_gib = {volume} }}
+  cp0 = {{ groups = ["controlplane", "etcd"], flavor = "{cp0}", data_volume_gib = {volume} }}
+  w0  = {{ groups = ["worker"], flavor = "{w0}", data_volume_gib = {volume}{volumes} }}
+  {node}
 }}
 """
 SOUND = {
     "external": "public", "cidr": "10.79.0.0/24", "image": "rocky-8", "cp0": "c2.r4", "w0": "c1.r2", "volume": "1",
+    "volumes": "", "node": "", "more": "",
 }  # fmt: skip
 
 Ordered = Callable[..., subprocess.CompletedProcess[str]]
@@ -84,7 +95,7 @@ def resources(repo: Path) -> list[str]:
             ["cores: 44 asked, 40 allowed", "RAM in MiB: 131072 asked, 81920 allowed"],
         ),
         ({"cp0": "c12.r64", "w0": "c4.r8"}, ["RAM in MiB:", "used, 73728 more asked, 81920 allowed"]),
-        ({"volume": "100000"}, ["GiB: 100020 asked"]),
+        ({"volume": "100000"}, ["GiB: 200000 asked"]),
     ],
 )
 def test_refused_before_anything_is_made(
@@ -97,6 +108,181 @@ def test_refused_before_anything_is_made(
         assert word in text
     assert "Creating..." not in text
     assert resources(repo) == []
+
+
+# --- a facility beside the standing one ---------------------------------------------------------------------------
+@pytest.fixture
+def cloud(lab: Mapping[str, str]) -> Any:
+    """The lab's cloud, as its member."""
+    config = openstack.config.OpenStackConfig(config_files=[lab["OS_CLIENT_CONFIG_FILE"]], load_envvars=False)
+    return openstack.connection.Connection(config=config.get_one("lab"))
+
+
+@pytest.fixture
+def changes(ordered: Ordered) -> Callable[..., dict[str, list[str]]]:
+    """What an order would change, by address; where nothing happens is left out."""
+
+    def plan(**values: str) -> dict[str, list[str]]:
+        done = ordered("plan", "-input=false", "-no-color", "-out=changes.tfplan", **values)
+        assert done.returncode == 0, done.stdout + done.stderr
+        shown = json.loads(ordered("show", "-json", "changes.tfplan", **values).stdout)
+        actions = {each["address"]: each["change"]["actions"] for each in shown["resource_changes"]}
+        return {address: found for address, found in actions.items() if found not in (["no-op"], ["read"])}
+
+    return plan
+
+
+def apply(ordered: Ordered, *options: str, **values: str) -> None:
+    """Apply an order, after which a plan is empty."""
+    done = ordered("apply", "-auto-approve", "-no-color", *options, **values)
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr
+    done = ordered("plan", "-detailed-exitcode", "-no-color", **values)
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr
+
+
+def servers(cloud: Any) -> dict[str, Any]:
+    """The second facility's servers by name."""
+    return {each.name: each for each in cloud.compute.servers(metadata={"facility": SITE})}
+
+
+def volumes(cloud: Any) -> dict[str, str]:
+    """Ids of the second facility's volumes by name; each has to be in use."""
+    found = [each for each in cloud.block_storage.volumes() if each.name.startswith(f"{SITE}-")]
+    assert all(each.status == "in-use" for each in found), found
+    return {each.name: each.id for each in found}
+
+
+def left_over(cloud: Any) -> list[str]:
+    """What is there of the second facility, by name or description."""
+    network, compute = cloud.network, cloud.compute
+    listed = {
+        "network": network.networks(), "subnet": network.subnets(), "router": network.routers(),
+        "port": network.ports(), "floating IP": network.ips(), "security group": network.security_groups(),
+        "server": compute.servers(), "key pair": compute.keypairs(), "server group": compute.server_groups(),
+        "volume": cloud.block_storage.volumes(), "image": cloud.image.images(visibility="private"),
+    }  # fmt: skip
+    return [
+        f"{kind} {each.name}"
+        for kind, all_ in listed.items()
+        for each in all_
+        if each.name == SITE
+        or str(each.name).startswith(f"{SITE}-")
+        or f"facility {SITE}" in str(each.description or "")
+    ]
+
+
+def destroy(ordered: Ordered, **values: str) -> None:
+    done = ordered("destroy", "-auto-approve", "-no-color", **values)
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1200)
+def test_a_facility_is_made_grown_repaired_made_smaller_and_taken_away(
+    ordered: Ordered, changes: Callable[..., dict[str, list[str]]], cloud: Any
+) -> None:
+    apply(ordered)
+    first = servers(cloud)
+    assert sorted(first) == ["order-cp0", "order-w0"]
+
+    one_more = {"node": 'w1 = { groups = ["worker"], flavor = "c1.r1", data_volume_gib = 1 }'}
+    planned = changes(**one_more)
+    assert set(map(tuple, planned.values())) == {("create",)}
+    assert all('["w1"]' in address for address in planned), planned
+    apply(ordered, **one_more)
+    assert {name: each.id for name, each in first.items()}.items() <= {
+        n: s.id for n, s in servers(cloud).items()
+    }.items()
+
+    # Another flavor and a volume more, for a server that stays the same one.
+    grown = {**one_more, "w0": "c2.r4", "volumes": ", volumes = { scratch = 1 }"}
+    planned = changes(**grown)
+    assert planned.pop('openstack_compute_instance_v2.node["w0"]') == ["update"]
+    assert set(planned) == {
+        'openstack_blockstorage_volume_v3.further["w0/scratch"]',
+        'openstack_compute_volume_attach_v2.further["w0/scratch"]',
+    }
+    apply(ordered, **grown)
+    resized = servers(cloud)["order-w0"]
+    assert (resized.id, resized.flavor.original_name, resized.status) == (first["order-w0"].id, "c2.r4", "ACTIVE")
+    # What Ansible takes for the data volume.
+    assert resized.metadata["data_volume"] == volumes(cloud)["order-w0-data"]
+
+    # Built anew: another server with the same address and volumes.
+    kept = volumes(cloud)
+    apply(ordered, '-replace=openstack_compute_instance_v2.node["w0"]', **grown)
+    fresh = servers(cloud)["order-w0"]
+    assert fresh.id != resized.id
+    assert volumes(cloud) == kept
+    addresses = [[each["addr"] for each in server.addresses["order"]] for server in (resized, fresh)]
+    assert addresses[0] == addresses[1]
+
+    fewer = {**grown, "node": ""}
+    planned = changes(**fewer)
+    assert set(map(tuple, planned.values())) == {("delete",)}
+    assert all('["w1"]' in address for address in planned), planned
+    apply(ordered, **fewer)
+    assert sorted(servers(cloud)) == ["order-cp0", "order-w0"]
+
+    destroy(ordered, **fewer)
+    assert left_over(cloud) == []
+
+
+@pytest.fixture
+def brought(cloud: Any, repo: Path) -> Iterator[dict[str, str]]:
+    """Network, subnet, router and security groups of the site's own; the value is what `existing` says."""
+    network = cloud.network.create_network(name="brought")
+    subnet = cloud.network.create_subnet(network_id=network.id, name="brought-a", ip_version=4, cidr="10.79.1.0/24")
+    outside = cloud.network.find_network("public").id
+    router = cloud.network.create_router(name="gate", external_gateway_info={"network_id": outside})
+    cloud.network.add_interface_to_router(router, subnet_id=subnet.id)
+    groups = [cloud.network.create_security_group(name=name) for name in ("brought-inside", "brought-outside")]
+    try:
+        yield {"network": "brought", "subnet": "brought-a"}
+    finally:
+        cloud.network.remove_interface_from_router(router, subnet_id=subnet.id)
+        cloud.network.delete_router(router)
+        cloud.network.delete_network(network)
+        for group in groups:
+            cloud.network.delete_security_group(group)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(600)
+def test_what_was_brought_is_used_and_stays(
+    ordered: Ordered, cloud: Any, brought: dict[str, str], tmp_path: Path
+) -> None:
+    (tmp_path / "image").write_bytes(b"The lab's guests come from Docker Engine, not from here.\n")
+    handler = partial(SimpleHTTPRequestHandler, directory=str(tmp_path))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            sha256 = hashlib.sha256((tmp_path / "image").read_bytes()).hexdigest()
+            values = {
+                "cidr": "10.79.1.0/24",
+                "image": "order-image",
+                "more": f"""
+existing = {{
+  network = "{brought["network"]}", subnet = "{brought["subnet"]}"
+  security_groups = {{ node = "brought-inside", controlplane = "brought-outside" }}
+}}
+image_upload = {{
+  url = "http://127.0.0.1:{server.server_port}/image", sha256 = "{sha256}", disk_format = "raw"
+  properties = {{ docker_image = "facility-guest:rocky-8" }}
+}}
+""",
+            }
+            apply(ordered, **values)
+            assert all(list(each.addresses) == ["brought"] for each in servers(cloud).values())
+            assert {each.status for each in servers(cloud).values()} == {"ACTIVE"}
+            destroy(ordered, **values)
+        finally:
+            server.shutdown()
+            thread.join()
+    assert left_over(cloud) == []
+    assert cloud.network.find_network("brought")
+    assert cloud.network.find_router("gate")
 
 
 def test_the_state_of_the_standing_facility_is_refused_to_another(

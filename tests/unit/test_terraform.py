@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import runpy
 import shutil
 import signal
 import subprocess
@@ -21,26 +22,11 @@ PROGRAMS = {
     for name, command in {"terraform": ["terraform"], "tofu": ["tofu"], "wheel": WHEEL}.items()
     if name == "wheel" or shutil.which(name)
 }
-PROVIDER = "terraform-provider-openstack"
 INIT = ["init", "-input=false", "-no-color"]
 
 
 def run(command: list[str], root: Path, env: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=root, env=dict(env), capture_output=True, text=True)
-
-
-@pytest.fixture(scope="session")
-def provider(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """An environment in which the provider is found: in the lab's mirror, which gets it if it is not there yet."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "facility-testbed"
-    mirror = cache / "mirror" / "files" / "terraform-providers"
-    if not any(mirror.rglob(f"{PROVIDER}_v*")):
-        made = run([str(REPO / ".venv" / "bin" / "lab"), "artifacts", "--only", PROVIDER], REPO, os.environ)
-        assert made.returncode == 0, made.stdout + made.stderr
-    config = tmp_path_factory.mktemp("terraform") / "terraformrc"
-    config.write_text(f'provider_installation {{\n  filesystem_mirror {{\n    path = "{mirror}"\n  }}\n}}\n')
-    env = {name: value for name, value in os.environ.items() if not name.startswith(("TF_", "OS_"))}
-    return {**env, "TF_CLI_CONFIG_FILE": str(config), "CHECKPOINT_DISABLE": "1"}
 
 
 @pytest.fixture(params=list(PROGRAMS))
@@ -51,7 +37,7 @@ def terraform(request: pytest.FixtureRequest) -> list[str]:
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     """The module, where a lock file and providers may be put beside it."""
-    for path in (*MODULE.glob("*.tf"), MODULE / "tests"):
+    for path in (*MODULE.glob("*.tf"), MODULE / "cloud", MODULE / "tests"):
         (tmp_path / path.name).symlink_to(path)
     return tmp_path
 
@@ -62,16 +48,6 @@ def test_conditions_and_outputs(terraform: list[str], root: Path, provider: Mapp
     done = run([*terraform, "test", "-no-color"], root, provider)
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr
     assert "0 failed" in done.stdout
-
-
-def test_a_condition_that_is_gone_is_missed(root: Path, provider: Mapping[str, str]) -> None:
-    (root / "security.tf").unlink()
-    text = (MODULE / "security.tf").read_text()
-    (root / "security.tf").write_text(text.replace("var.allow_world_ssh || !anytrue", "true || !anytrue"))
-    assert run([*WHEEL, *INIT], root, provider).returncode == 0
-    done = run([*WHEEL, "test", "-no-color", "-filter=tests/conditions.tftest.hcl"], root, provider)
-    assert done.returncode == 1
-    assert "1 failed" in done.stdout
 
 
 def test_status_of_a_failure_is_passed_on(terraform: list[str], tmp_path: Path, provider: Mapping[str, str]) -> None:
@@ -122,8 +98,15 @@ def test_every_variable_says_what_changing_it_does() -> None:
         assert "Changing this later" in body or "only changes the check" in body, name
 
 
-def test_every_condition_on_a_variable_has_a_case() -> None:
-    variables = (MODULE / "variables.tf").read_text()
-    cases = (MODULE / "tests" / "variables.tftest.hcl").read_text()
-    for name, body in re.findall(r'^variable "(\w+)" {\n(.*?)^}', variables, re.M | re.S):
-        assert body.count("validation {") <= cases.count(f"expect_failures = [var.{name}]"), name
+def test_the_page_of_variables_is_up_to_date() -> None:
+    made = runpy.run_path(str(REPO / "docs" / "make_variables.py"))
+    page = made["page"]((MODULE / "variables.tf").read_text())
+    assert (REPO / "docs" / "variables.md").read_text() == page, "run .venv/bin/python docs/make_variables.py"
+    assert page.count("Changing this later") >= page.count("\n## ")
+
+
+def test_the_tests_share_one_mocked_cloud_and_order() -> None:
+    texts = [path.read_text() for path in (MODULE / "tests").glob("*.tftest.hcl")]
+    shared = {text[text.index("mock_provider") : text.index("\nrun ")].rstrip() for text in texts}
+    # Comments before the first run are its own.
+    assert len({re.sub(r"\n#[^\n]*$", "", text).rstrip() for text in shared}) == 1

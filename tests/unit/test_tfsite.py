@@ -32,8 +32,9 @@ nodes = {
 def checkout(tmp_path: Path) -> Path:
     """A checkout with one site."""
     (tmp_path / "terraform").mkdir()
-    for path in (REPO / "terraform").glob("*.tf"):
-        (tmp_path / "terraform" / path.name).write_text(path.read_text())
+    (tmp_path / "terraform" / "cloud").mkdir()
+    for path in (*(REPO / "terraform").glob("*.tf"), REPO / "terraform" / "cloud" / "main.tf"):
+        (tmp_path / path.relative_to(REPO)).write_text(path.read_text())
     (tmp_path / "inventory" / "test").mkdir(parents=True)
     (tmp_path / "inventory" / "test" / "terraform.tfvars").write_text(SOUND)
     return tmp_path
@@ -72,6 +73,18 @@ def test_a_sound_order_passes(tmp_path: Path) -> None:
         (SOUND.replace("data_volume_gib", "data_volume_gb"), ["line 5", "data_volume_gb", "'data_volume_gib'"]),
         (SOUND.replace("facility =", "facilty ="), ["line 1", "'facilty'", "Did you mean 'facility'?"]),
         (SOUND + "xyz = 1\n", ["line 7", "'xyz'", "There are admin_cidrs"]),
+        (
+            SOUND + 'existing = { network = "a", subnett = "b" }\n',
+            ["line 7", "attribute of existing 'subnett'", "'subnet'"],
+        ),
+        (
+            SOUND + 'existing = { security_groups = { node = "a", control = "b" } }\n',
+            ["attribute of existing.security_groups 'control'", "'controlplane'"],
+        ),
+        (
+            SOUND.replace("data_volume_gib = 100", "volumes = { scratch = 1, scratch = 2 }"),
+            ["name in nodes.w0.volumes 'scratch'", "lines 5 and 5"],
+        ),
         (SOUND[:-2], ["cannot be read"]),
         ("nodes = { cp0 = }\n", ["cannot be read", "line 1, column 17"]),
     ],
@@ -97,9 +110,12 @@ def test_root_follows_the_module_and_keeps_its_state_beside_it(a_site: site.Site
     assert (a_site.root / "network.tf").read_text() == (a_site.module / "network.tf").read_text()
     assert (a_site.root / "terraform.tfvars").resolve() == a_site.tfvars
     assert '"../terraform.tfstate"' in (a_site.root / "backend.tf").read_text()
+    assert (a_site.root / "cloud" / "main.tf").samefile(a_site.module / "cloud" / "main.tf")
     (a_site.module / "quota.tf").unlink()
+    (a_site.module / "cloud" / "main.tf").unlink()
     root.prepare(a_site)
     assert not (a_site.root / "quota.tf").is_symlink()
+    assert not (a_site.root / "cloud").is_symlink()
     assert stat.S_IMODE(a_site.runtime.stat().st_mode) == 0o700
 
 
@@ -122,6 +138,20 @@ def test_a_key_is_made_once_for_its_owner_only(a_site: site.Site) -> None:
     root.make_key(a_site)
     assert a_site.key.read_text() == private
     assert Path(f"{a_site.key}.pub").read_text().split()[:2] == public.split()[:2]
+
+
+def test_init_runs_again_where_a_module_is_new(a_site: site.Site) -> None:
+    root.prepare(a_site)
+    provider = a_site.root / ".terraform" / "providers" / "x" / "terraform-provider-openstack_v1"
+    provider.parent.mkdir(parents=True)
+    provider.touch()
+    assert not root.initialised(a_site)
+    listed = a_site.root / ".terraform" / "modules" / "modules.json"
+    listed.parent.mkdir()
+    listed.write_text(json.dumps({"Modules": [{"Key": ""}, {"Key": "cloud"}]}))
+    assert root.initialised(a_site)
+    provider.unlink()
+    assert not root.initialised(a_site)
 
 
 def state(facility: str) -> str:
@@ -216,11 +246,17 @@ def test_only_what_is_new_is_asked_for() -> None:
             change("openstack_compute_instance_v2", {"flavor_id": "small"}, {"flavor_id": "large"}),
             change("openstack_blockstorage_volume_v3", {"size": 20}, {"size": 50}),
             change("openstack_networking_port_v2", {"name": "p"}, None),
+            change(
+                "openstack_compute_instance_v2",
+                None,
+                {"flavor_id": "small", "block_device": [{"destination_type": "volume", "volume_size": 40}]},
+            ),
         ]
     }
     wanted = {what: number for what, number in quota.added(plan, FLAVORS).items() if number}
     assert wanted == {
-        "instances": 1, quota.CORES: 12, quota.MEMORY: 4096 + 61440, quota.VOLUME_SIZE: 30, "ports": -1,
+        "instances": 2, quota.CORES: 14, quota.MEMORY: 2 * 4096 + 61440, "volumes": 1, quota.VOLUME_SIZE: 70,
+        "ports": -1,
     }  # fmt: skip
 
 

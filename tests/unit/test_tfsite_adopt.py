@@ -13,7 +13,7 @@ import pytest
 REPO = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(REPO / "terraform"))
 
-from tfsite import adopt, root, site  # noqa: E402
+from tfsite import adopt, lock, root, site  # noqa: E402
 
 KEY = "ssh-ed25519 AAAA somebody"
 
@@ -30,7 +30,10 @@ class Listing:
 
 def cloud(**resources: Iterable[dict[str, Any]]) -> Any:
     return SimpleNamespace(
-        network=Listing(**resources), compute=Listing(**resources), block_storage=Listing(**resources)
+        network=Listing(**resources),
+        compute=Listing(**resources),
+        block_storage=Listing(**resources),
+        image=Listing(**resources),
     )
 
 
@@ -45,7 +48,7 @@ def test_only_what_is_marked_is_ours() -> None:
         {"id": "3", "name": "lab", "description": "facility labe"},
         {"id": "4", "name": "lab", "description": None},
     ]
-    assert found(networks=networks) == {"openstack_networking_network_v2.nodes": "1"}
+    assert found(networks=networks) == {"openstack_networking_network_v2.nodes[0]": "1"}
 
 
 def test_a_key_pair_is_ours_when_the_key_is() -> None:
@@ -60,6 +63,12 @@ def test_nodes_with_what_belongs_to_them() -> None:
         volumes=[
             {"id": "v", "name": "lab-w0-data", "metadata": {"facility": "lab"}, "attachments": [{"server_id": "s"}]},
             {"id": "x", "name": "lab-w0-data", "metadata": {}, "attachments": []},
+            {
+                "id": "y",
+                "name": "lab-w0-scratch",
+                "metadata": {"facility": "lab", "node": "w0", "volume": "scratch"},
+                "attachments": [{"server_id": "s"}],
+            },
         ],
         ips=[{"id": "f", "description": "facility lab: lab-cp0"}],
         server_groups=[
@@ -71,9 +80,20 @@ def test_nodes_with_what_belongs_to_them() -> None:
         'openstack_compute_instance_v2.node["w0"]': "s",
         'openstack_blockstorage_volume_v3.data["w0"]': "v",
         'openstack_compute_volume_attach_v2.data["w0"]': "s/v",
+        'openstack_blockstorage_volume_v3.further["w0/scratch"]': "y",
+        'openstack_compute_volume_attach_v2.further["w0/scratch"]': "s/y",
         'openstack_networking_floatingip_v2.controlplane["cp0"]': "f",
         "openstack_compute_servergroup_v2.nodes": "g",
     }
+
+
+def test_images_that_were_uploaded_for_the_facility() -> None:
+    images = [
+        {"id": "1", "properties": {"facility": "lab", "facility_sha256": "00ff"}},
+        {"id": "2", "properties": {"facility": "other", "facility_sha256": "00ff"}},
+        {"id": "3", "properties": {}},
+    ]
+    assert found(images=images) == {'openstack_images_image_v2.upload["00ff"]': "1"}
 
 
 @pytest.mark.parametrize(
@@ -81,7 +101,7 @@ def test_nodes_with_what_belongs_to_them() -> None:
     [
         ("ssh from 192.0.2.0/24", "node", 'ssh["192.0.2.0/24"]'),
         ("etcd between nodes", "node", 'between_nodes["etcd"]'),
-        ("icmp between nodes", "node", "icmp_between_nodes"),
+        ("icmp between nodes", "node", "icmp_between_nodes[0]"),
         ("api from 192.0.2.0/24", "controlplane", 'public["api from 192.0.2.0/24"]'),
         ("", "node", None),
         ("", "controlplane", None),
@@ -126,9 +146,9 @@ def test_only_a_run_that_was_killed_is_looked_after(tmp_path: Path) -> None:
 
     assert adopt.take_in(ours, cloud(networks=networks), "lab", KEY, run) == []
     assert taken == []
-    adopt.lock_file(ours).touch()
+    lock.info_file(ours).touch()
     adopt.mark(ours)
-    adopt.lock_file(ours).unlink()
+    lock.info_file(ours).unlink()
     # What could not be taken in is told, and tried again.
     assert adopt.take_in(ours, cloud(networks=networks), "lab", KEY, run) == ["openstack_networking_network_v2 1"]
     assert adopt.take_in(ours, cloud(networks=networks), "lab", KEY, run) == []
