@@ -131,7 +131,10 @@ def validate(site: Site = DEFAULT_SITE, out: Out = None) -> None:
 @app.command()
 def selftest(
     speed: Annotated[
-        bool, typer.Option("--speed", help="Measure ratios of times instead; about TIME minutes, on a quiet machine.")
+        bool,
+        typer.Option(
+            "--speed", help="Measure ratios of times instead: many minutes, on a machine that nobody else uses."
+        ),
     ] = False,
 ) -> None:
     """Run every workload, small, on every engine of this machine, and compare the results. Status 3: one differs."""
