@@ -22,6 +22,10 @@ class MissingColumns(LookupError):
         hint = f"; nearest in the input: {', '.join(near)}" if near else ""
         super().__init__(f"{workload} needs the columns {', '.join(told)}{others}{hint}")
 
+    def __reduce__(self) -> tuple[type[LookupError], tuple[str, ...]]:
+        # An exception is pickled by its `args`, which here are the sentence; workers send errors to the client.
+        return LookupError, self.args
+
 
 def nearest(wanted: str, present: Sequence[str], n: int = 3) -> list[str]:
     """Names that resemble the wanted one, best first; small and capital letters count as the same."""

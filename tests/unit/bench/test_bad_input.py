@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import math
 import os
+import pickle
 import shutil
 import subprocess
 import sys
@@ -26,7 +27,7 @@ from bench.measure.phases import Phases
 from bench.run import prepare
 from bench.terminal import Terminal
 from bench.workloads import Outcome
-from bench.workloads.columns import NO_NUMBER, nearest
+from bench.workloads.columns import NO_NUMBER, MissingColumns, nearest
 from bench.workloads.model import Histogram
 from bench.workloads.root import load
 
@@ -183,6 +184,12 @@ def test_a_crash_on_nonsense_is_an_error(repacked: Repacked, tmp_path: Path, rep
     assert f"{path}: the input cannot be read" in ran.stderr
     assert len(ran.stderr.splitlines()) < 10, ran.stderr
     assert not (tmp_path / "out").exists()
+
+
+def test_missing_columns_are_told_from_other_processes_too() -> None:
+    told = pickle.loads(pickle.dumps(MissingColumns("fcc-zee", ["charge"], ["charges"])))
+    assert isinstance(told, LookupError)
+    assert str(told) == "fcc-zee needs the columns charge; nearest in the input: charges"
 
 
 def test_files_with_columns_of_different_types_are_not_read_together(real_file: Path, stand_in: Path) -> None:
