@@ -167,7 +167,8 @@ def left_over(cloud: Any) -> list[str]:
         for each in all_
         if each.name == SITE
         or str(each.name).startswith(f"{SITE}-")
-        or f"facility {SITE}" in str(each.description or "")
+        # Key pairs and server groups have none.
+        or f"facility {SITE}" in str(getattr(each, "description", ""))
     ]
 
 
