@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from tfsite import adopt, lock, program, root, site
+from tfsite.errors import Problem
 
 REPO = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(REPO / "terraform"))
-
-from tfsite import adopt, lock, program, root, site  # noqa: E402
-from tfsite.errors import Problem  # noqa: E402
-
 # Says that it has begun, and goes on when it is let.
 SLOW = """\
 resource "terraform_data" "slow" {

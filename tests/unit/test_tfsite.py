@@ -6,17 +6,13 @@ import json
 import os
 import stat
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from tfsite import environment, order, program, quota, root, site
+from tfsite.errors import Problem
 
 REPO = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(REPO / "terraform"))
-
-from tfsite import environment, order, program, quota, root, site  # noqa: E402
-from tfsite.errors import Problem  # noqa: E402
-
 VARIABLES = order.declared(REPO / "terraform")
 SOUND = """\
 facility = "test"

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-
-REPO = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(REPO / "terraform"))
-
-from tfsite import adopt, lock, root, site  # noqa: E402
+from tfsite import adopt, lock, root, site
 
 KEY = "ssh-ed25519 AAAA somebody"
 
