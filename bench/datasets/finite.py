@@ -9,7 +9,7 @@ from pathlib import Path
 from ..errors import BenchError, Exit
 from ..workloads import Outcome
 from ..workloads.columns import NO_NUMBER
-from ..workloads.root import load
+from ..workloads.root import include, load
 from .inspect import get_tree, readable
 from .remote import FilePath
 
@@ -52,7 +52,7 @@ def not_finite(path: FilePath, trees: Sequence[str]) -> dict[str, str]:
         By `tree/column`, in words: how many values of how many, and the first entry that has one.
     """
     root = load()
-    root.gInterpreter.Declare((Path(__file__).parent / "cxx" / "finite.hpp").read_text())
+    include(Path(__file__).parent / "cxx" / "finite.hpp")
     found: dict[str, str] = {}
     with readable(path) as file:
         for name in trees:

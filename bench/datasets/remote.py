@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 
 from ..errors import BenchError, Exit
 from ..terminal import Terminal
-from ..workloads.root import load
+from ..workloads.root import include, load
 from ..workloads.root_errors import reason, watched
 from .files import BLOCK_BYTES, replacing
 
@@ -61,7 +61,7 @@ def client() -> Any:
     root = load()
     root.gInterpreter.AddIncludePath(str(Path(root.__file__).parent / "include" / "xrootd"))
     root.gSystem.Load("libNetxNG")
-    root.gInterpreter.Declare((Path(__file__).parent / "cxx" / "remote.hpp").read_text())
+    include(Path(__file__).parent / "cxx" / "remote.hpp")
     return root.bench.remote
 
 

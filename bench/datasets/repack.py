@@ -13,7 +13,7 @@ from typing import Any
 from .. import paths
 from ..errors import BenchError, Exit
 from ..workloads.fcc_zee import ENTRY_COLUMN, FILE_COLUMN
-from ..workloads.root import load, open_file
+from ..workloads.root import include, load, open_file
 from ..workloads.root_errors import reason, watched
 from .files import replacing, sha256
 from .fresh import in_fresh_process
@@ -67,7 +67,7 @@ def repack(
 def helpers() -> Any:
     """The C++ helpers."""
     root = load()
-    root.gInterpreter.Declare((Path(__file__).parent / "cxx" / "repack.hpp").read_text())
+    include(Path(__file__).parent / "cxx" / "repack.hpp")
     return root.bench.repack
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import BenchError, Exit
 from .model import CutStep, Outcome
-from .root import load
+from .root import include, load
 from .root_errors import reason, watched
 from .tasks import Chunk, Partial, TaskWorkload, chunks, merged
 
@@ -74,5 +74,5 @@ class ReadBranches(TaskWorkload):
 def helpers() -> Any:
     """The C++ side, compiled in this process."""
     root = load()
-    root.gInterpreter.Declare((Path(__file__).parent / "cxx" / "read_branches.hpp").read_text())
+    include(Path(__file__).parent / "cxx" / "read_branches.hpp")
     return root.bench.read_branches
