@@ -15,6 +15,7 @@ from bench.engines.model import Job, Pass, Samples
 from bench.errors import BenchError, Exit
 from bench.measure.statistics import ratio_of_medians
 from bench.terminal import Terminal
+from bench.workloads import Outcome
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +62,7 @@ def test_a_ratio_of_one_is_not_above_one():
 
 def test_the_peak_is_that_of_any_worker():
     one = Samples("a", (0.2, 0.4), (1.0, 1.0), (5, 9), (0, 0), (0, 0), (False, False))
-    job = Pass(outcome=None, overall_s=1, loop_s=1, samples=(one, replace(one, memory_bytes=(7, 7))))  # type: ignore[arg-type] # not looked at
+    job = Pass(Outcome(0, (), {}, ()), overall_s=1, loop_s=1, samples=(one, replace(one, memory_bytes=(7, 7))))
     assert speed.peak_bytes(job) == 9
     with pytest.raises(BenchError, match="no sample"):
         speed.peak_bytes(replace(job, samples=()))
