@@ -138,10 +138,13 @@ def selftest(
     ] = False,
 ) -> None:
     """Run every workload, small, on every engine of this machine, and compare the results. Status 3: one differs."""
-    from .selftest import selftest as compare_all
-    from .speed import speed as measure_all
+    if speed:
+        from .speed import speed as measure_all
 
-    raise typer.Exit(measure_all(Terminal()) if speed else compare_all(Terminal()))
+        raise typer.Exit(measure_all(Terminal()))
+    from .selftest import selftest as compare_all
+
+    raise typer.Exit(compare_all(Terminal()))
 
 
 @app.command()
@@ -207,17 +210,14 @@ def compare_modes(
         workload=workload,
         inputs=tuple(input or ()),
         engine=str(engine),
-        infn=False,
         repeats=repeats,
         replicas=replicas,
         workers=workers,
         scheduler=scheduler,
         entries_per_cluster=entries_per_cluster,
-        staging=Staging.PULL,
         cuts=cuts,
         site=site,
         out=out,
-        output=None,
     )
     raise typer.Exit(run_both(options, Terminal()))
 
@@ -255,17 +255,13 @@ def sweep(
         workload=workload,
         inputs=tuple(input or ()),
         engine=str(engine),
-        infn=False,
         repeats=repeats,
         replicas=replicas,
         workers=workers,
-        scheduler=None,
         entries_per_cluster=entries_per_cluster,
-        staging=Staging.PULL,
         cuts=cuts,
         site=site,
         out=out,
-        output=None,
     )
     raise typer.Exit(run_sweep(kind.value, options, at or (), Terminal()))
 

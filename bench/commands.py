@@ -47,24 +47,24 @@ from .workloads.stop4body_cuts import read_cuts
 from .workloads.stop4body_yields import region_yields
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class RunOptions:
-    """Options of `bench run`."""
+    """Options of `bench run`; those with a default are not asked for by every command that runs a workload."""
 
     workload: str
     inputs: tuple[str, ...]
     engine: str
-    infn: bool
     repeats: int
     replicas: int | None
     workers: int | None
-    scheduler: str | None
     entries_per_cluster: int | None
-    staging: Staging
     cuts: str | None
     site: str
     out: Path | None
-    output: Path | None
+    infn: bool = False
+    scheduler: str | None = None
+    staging: Staging = Staging.PULL
+    output: Path | None = None
     cold: bool = False
 
     @property
@@ -75,9 +75,7 @@ class RunOptions:
 
 def run_workload(options: RunOptions, terminal: Terminal) -> Exit:
     """Run, write, and say what came out."""
-    workload = known_workload(options.workload)
-    if options.cuts is not None:
-        workload = with_cuts(workload, options.cuts, options.engine)
+    workload = chosen_workload(options)
     result = execute(workload, options, terminal)
     report(result, workload, run_folder(options.out, options.site, "run"), terminal)
     return exit_status(result)
@@ -163,6 +161,18 @@ def known_workload(name: str) -> Workload | TaskWorkload:
             f"bench run {name}", "there is no such workload", f"Known: {', '.join(WORKLOADS)}.", Exit.CANNOT_TELL
         )
     return WORKLOADS[name]
+
+
+def chosen_workload(options: RunOptions) -> Workload | TaskWorkload:
+    """The workload of that name, with the cuts that were asked for.
+
+    Raises
+    ------
+    BenchError
+        There is none, or it has no cuts that could be others; status 2.
+    """
+    workload = known_workload(options.workload)
+    return workload if options.cuts is None else with_cuts(workload, options.cuts, options.engine)
 
 
 def with_cuts(workload: Workload | TaskWorkload, cuts: str, engine: str) -> Workload:

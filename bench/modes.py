@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from datetime import UTC, datetime
 
-from .commands import RunOptions, known_workload, make_engine, with_cuts
+from .commands import RunOptions, chosen_workload, make_engine
 from .engines.dask import Dask
 from .engines.infn import DESCRIPTION, N_PARTITIONS, InfnDask
 from .engines.local import Serial
@@ -35,9 +35,7 @@ def compare_modes(options: RunOptions, terminal: Terminal) -> Exit:
     BenchError
         The workload is no graph, the engine has no Dask workers, or a run fails.
     """
-    workload = known_workload(options.workload)
-    if options.cuts is not None:
-        workload = with_cuts(workload, options.cuts, options.engine)
+    workload = chosen_workload(options)
     refuse_without_modes(workload, options.engine)
     phases = Phases()
     prepared = prepare(workload, options.inputs, terminal, phases, options.entries_per_cluster, options.staging)

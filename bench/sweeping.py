@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from .commands import RunOptions, execute, known_workload, with_cuts
+from .commands import RunOptions, chosen_workload, execute
 from .datasets.default import default_inputs
 from .errors import BenchError, Exit
 from .measure.scaling import STRONG, WEAK, Fit, Scaling, fit
@@ -50,9 +50,7 @@ def sweep(kind: SweepKind, options: RunOptions, at: Sequence[float], terminal: T
         The sweep makes no sense with this workload, engine or values (status 2), or a run fails.
     """
     started = datetime.now(UTC)
-    workload = known_workload(options.workload)
-    if options.cuts is not None:
-        workload = with_cuts(workload, options.cuts, options.engine)
+    workload = chosen_workload(options)
     if kind in ("branches", "io"):
         workload, options = reading(kind, workload, options, terminal)
     steps = planned(kind, workload, options, at)

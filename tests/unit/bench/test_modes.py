@@ -10,7 +10,6 @@ import pytest
 
 from bench import modes
 from bench.commands import RunOptions
-from bench.datasets.access import Staging
 from bench.engines.dask import Dask
 from bench.engines.infn import N_PARTITIONS, InfnDask
 from bench.engines.model import Job, Pass
@@ -21,9 +20,8 @@ from bench.terminal import Terminal
 
 def options(folder: Path, *inputs: Path, workload: str = "fcc-zee", engine: str = "dask-local") -> RunOptions:
     return RunOptions(
-        workload=workload, inputs=tuple(map(str, inputs)), engine=engine, infn=False, repeats=1, replicas=5,
-        workers=2, scheduler=None, entries_per_cluster=250, staging=Staging.PULL, cuts=None, site="lab", out=folder,
-        output=None,
+        workload=workload, inputs=tuple(map(str, inputs)), engine=engine, repeats=1, replicas=5, workers=2,
+        entries_per_cluster=250, cuts=None, site="lab", out=folder,
     )  # fmt: skip
 
 

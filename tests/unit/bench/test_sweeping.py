@@ -14,7 +14,6 @@ from toy_tasks import Toy
 
 from bench.cli import SweepName
 from bench.commands import RunOptions, known_workload
-from bench.datasets.access import Staging
 from bench.datasets.standin import make_stand_in
 from bench.engines.cold import cold_pass_s
 from bench.engines.model import Job
@@ -33,8 +32,9 @@ from bench.workloads.root import load
 
 def options(workload: str, engine: str = "threads", inputs: tuple[Path, ...] = (), out: Path | None = None):
     return RunOptions(
-        workload, tuple(map(str, inputs)), engine, False, 3, 1, None, None, 250, Staging.PULL, None, "lab", out, None
-    )
+        workload=workload, inputs=tuple(map(str, inputs)), engine=engine, repeats=3, replicas=1, workers=None,
+        entries_per_cluster=250, cuts=None, site="lab", out=out,
+    )  # fmt: skip
 
 
 @pytest.fixture(scope="module")
