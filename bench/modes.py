@@ -15,10 +15,11 @@ from .measure.environment import environment
 from .measure.equality import Physics, compare
 from .measure.phases import Phases
 from .measure.statistics import ratio_of_medians
+from .passes import MIN_CLUSTERS_PER_SLOT, measurement_of, sized
 from .report.model import RunResult
 from .report.modes import ModesResult, modes_table
 from .report.write import run_folder, write_json
-from .run import MIN_CLUSTERS_PER_SLOT, TUNED, Prepared, judge, measurement_of, prepare, sized
+from .run import TUNED, Prepared, judge, prepare
 from .terminal import STAND_IN, Terminal
 from .workloads import TaskWorkload, Workload
 

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict
 from ..datasets.files import sha256
 from ..errors import BenchError
 from ..measure.phases import Phases
-from ..run import measure
+from ..passes import measure
 from ..terminal import Terminal
 from ..workloads import WORKLOADS, TaskWorkload
 from .compat import accept_old_clusters, wait_for_names

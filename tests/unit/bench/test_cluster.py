@@ -21,12 +21,13 @@ from bench.engines.compat import accept_old_clusters, wait_for_names, with_singu
 from bench.engines.envelope import Envelope, Failure, from_lines, to_lines
 from bench.engines.incluster import JobFile, JobSpec, cluster_spec
 from bench.engines.kubernetes import analysis_nodes, default_workers, job_manifest
+from bench.engines.local import Serial
 from bench.errors import BenchError, Exit
 from bench.facility.burn import SCRIPT
 from bench.facility.kube import Kube, KubeNode, as_node, quantity
 from bench.facility.site import Facility, InstalledNode
 from bench.report import schemas
-from bench.run import Serial, run_here
+from bench.run import run_here
 from bench.terminal import Terminal
 
 SPEC = JobSpec(

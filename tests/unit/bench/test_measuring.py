@@ -15,8 +15,8 @@ from bench.measure.balance import balance
 from bench.measure.environment import cpu_model, environment
 from bench.measure.statistics import gini, median_of, ratio_of_medians
 from bench.measure.verdict import before_the_passes, in_words, limits
+from bench.passes import how_far
 from bench.report.model import Measurement, Passes, TimedPass
-from bench.run import how_far
 from bench.terminal import Terminal
 from bench.workloads import Outcome
 

@@ -29,7 +29,7 @@ def options(folder: Path, *inputs: Path, workload: str = "fcc-zee", engine: str 
 def on_two_workers(two_workers: Dask, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(modes, "make_engine", lambda _options: two_workers)
     # Processes that share two cores with other tests may get less than half of one; this is not what is tested here.
-    monkeypatch.setattr("bench.run.MIN_CPU_SHARE", 0.0)
+    monkeypatch.setattr("bench.passes.MIN_CPU_SHARE", 0.0)
 
 
 @pytest.mark.usefixtures("on_two_workers")
