@@ -25,12 +25,15 @@ XROOTD_LIMITS = {
     "XRD_TIMEOUTRESOLUTION": "1",
 }
 
+# What ROOT compiles at run time; its own -O1 leaves loops over varied weights at 1.5 times the time (docs/bench/speed.md).
+COMPILER_OPTIONS = {"EXTRA_CLING_ARGS": "-O2"}
+
 
 @cache
 def load() -> Any:
     """The module ROOT, in batch mode and without the notice that the wheel prints at every start."""
-    for name, seconds in XROOTD_LIMITS.items():
-        os.environ.setdefault(name, seconds)
+    for name, value in {**XROOTD_LIMITS, **COMPILER_OPTIONS}.items():
+        os.environ.setdefault(name, value)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         module: Any = importlib.import_module("ROOT")
