@@ -24,7 +24,8 @@ Play = Callable[..., subprocess.CompletedProcess[str]]
 # What a node has: files that are nobody's data, units, interfaces and mount points.
 TRACES = """
 find /etc /usr/local /opt /var/lib /var/cache -xdev \\( -path /var/lib/rpm -o -path /var/lib/dnf \
-  -o -path /var/cache/dnf -o -path /var/lib/systemd -o -path /var/lib/cloud -o -path /var/lib/private \\) -prune -o -print
+  -o -path /var/cache/dnf -o -path /var/lib/systemd \
+  -o -path /var/lib/cloud -o -path /var/lib/private \\) -prune -o -print
 systemctl list-unit-files --no-legend --type=service,timer | awk '{print "unit", $1}'
 ls /sys/class/net | sed 's/^/link /'
 awk '{print "mount", $2}' /proc/mounts | grep -v /sys/ | sort
