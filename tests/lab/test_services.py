@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -141,3 +142,45 @@ def test_policies_hold_on_a_node_and_between_nodes(
     assert settles(lambda: who() == friends), f"{friends} are allowed, these come in: {who()}"
     policies.delete_collection_namespaced_network_policy(NAMESPACE)
     assert settles(lambda: who() == clients), "after the policies are gone not every pod reaches the server"
+
+
+# --- storage -----------------------------------------------------------------------------------------------------
+@pytest.fixture
+def claim(api: client.CoreV1Api, namespace: str) -> Iterator[str]:
+    """A claim that names no class; a test may delete it itself."""
+    spec = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "16Mi"}}}
+    api.create_namespaced_persistent_volume_claim(NAMESPACE, {"metadata": {"name": "data"}, "spec": spec})
+    yield "data"
+    api.delete_collection_namespaced_persistent_volume_claim(NAMESPACE)
+
+
+def test_what_a_pod_wrote_the_next_one_reads(
+    api: client.CoreV1Api, image: str, claim: str, nodes: list[str], repo: Path, facility_dir: Path
+) -> None:
+    volumes = {"volumes": [{"name": "data", "persistentVolumeClaim": {"claimName": claim}}]}
+    mounts = [{"name": "data", "mountPath": "/mnt/data"}]
+    user = {"securityContext": {"runAsUser": 1234, "runAsNonRoot": True}}
+    start(api, "writer", image, "id -u > /mnt/data/note && exec sleep infinity", mounts=mounts, **volumes, **user)
+    first = running(api, "writer")
+    assert settles(lambda: execute(api, "writer", "cat", "/mnt/data/note") == "1234")
+    volume = api.read_persistent_volume(api.read_namespaced_persistent_volume_claim(claim, NAMESPACE).spec.volume_name)
+    path = volume.spec.local.path
+
+    api.delete_namespaced_pod("writer", NAMESPACE, grace_period_seconds=0)
+    start(api, "reader", image, "exec sleep infinity", mounts=mounts, **volumes, **user)
+    try:
+        second = running(api, "reader")
+        assert second.spec.node_name == first.spec.node_name, "the volume's node was not kept"
+        assert execute(api, "reader", "cat", "/mnt/data/note") == "1234"
+
+        def there(script: str) -> str:
+            command = ["ssh", "-F", facility_dir / "ssh_config", first.spec.node_name, f"sudo sh -c '{script}'"]
+            return subprocess.run(command, cwd=repo, capture_output=True, text=True).stdout.strip()
+
+        volume_device, data_device, root_device = there(f"stat -c %d {path} /data /").split()
+        assert volume_device == data_device != root_device, f"{path} is not on the data volume"
+        assert there(f"cat {path}/note") == "1234"
+    finally:
+        api.delete_namespaced_pod("reader", NAMESPACE, grace_period_seconds=0)
+    api.delete_namespaced_persistent_volume_claim(claim, NAMESPACE)
+    assert settles(lambda: there(f"ls -d {path}") == "", 60), f"{path} outlives its claim"
