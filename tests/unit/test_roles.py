@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -167,6 +168,83 @@ def test_bad_values_are_named_with_their_file(
     text = " ".join((run.stdout + run.stderr).split())
     assert run.returncode != 0
     assert all(words in text for words in says), text
+
+
+@pytest.mark.parametrize("name", ["access.yml", "site.yml"])
+def test_an_inventory_without_nodes_is_refused(repo: Path, site: Path, name: str) -> None:
+    (site / "hosts.yml").write_text("all: {children: {worker: {hosts: {}}}}")
+    command = [Path(sys.executable).parent / "ansible-playbook", "-i", site / "hosts.yml", f"playbooks/{name}"]
+    run = subprocess.run(command, cwd=repo, capture_output=True, text=True)
+    assert run.returncode != 0, run.stdout
+    assert "names no node" in run.stdout
+
+
+def test_every_playbook_checks_its_inputs_first(repo: Path) -> None:
+    for path in sorted((repo / "playbooks").glob("*.yml")):
+        first = yaml.safe_load(path.read_text())[0]
+        if path.name not in ("access.yml", "inputs.yml"):
+            assert first["ansible.builtin.import_playbook"] == "inputs.yml", path
+
+
+@pytest.mark.parametrize(
+    ("file", "line", "says"),
+    [
+        ("group_vars/all/main.yml", "kubernets_version: 1.26.3", ["kubernets_version", "line 4", "kubernetes_version"]),
+        ("group_vars/worker.yml", "base_sysctls: {}", ["base_sysctls in group_vars/worker.yml line 1", "base_sysctl "]),
+        ("group_vars/workers.yml", "base_sysctl: {}", ["group_vars/workers.yml", "Is worker meant?"]),
+        ("host_vars/x-w0.yml", "base_data_devise: /dev/vdc", ["host_vars/x-w0.yml line 1", "base_data_device"]),
+        ("host_vars/x-w0.yml", "ansible_usr: rocky", ["ansible_usr", "Is ansible_user meant?"]),
+        ("group_vars/all/own.yml", "base_time_sync: maybe", ["base_time_sync", "own.yml line 1", "maybe", "bool"]),
+        ("group_vars/all/own.yml", "base_packages: {}", ["base_packages", "list"]),
+        ("group_vars/all/own.yml", "base_data_filesystem: zfs", ["base_data_filesystem", "zfs", "ext4, xfs"]),
+        ("group_vars/all/own.yml", "flannel_timeout_s: long", ["flannel_timeout_s", "long", "int"]),
+        ("group_vars/all/own.yml", "flannel_version: 1.30", ["flannel_version", "is 1.3,", "quotes"]),
+        ("group_vars/all/own.yml", "docker_version:", ["docker_version", "no value"]),
+        ("group_vars/all/own.yml", "a: [", ["group_vars/all/own.yml cannot be read"]),
+    ],
+)
+def test_variables_that_nothing_reads_or_understands_are_named(
+    repo: Path, site: Path, file: str, line: str, says: list[str]
+) -> None:
+    (site / file).parent.mkdir(parents=True, exist_ok=True)
+    with (site / file).open("a") as out:
+        out.write(line + "\n")
+    text = " ".join(faults(repo, site))
+    assert all(words in text for words in says), text
+
+
+def faults(repo: Path, site: Path) -> list[str]:
+    roles = repo / "ansible" / "roles"
+    others = load(roles / "inputs" / "vars" / "main.yml")["__inputs_variables"]
+    return runpy.run_path(str(repo / "playbooks" / "filter_plugins" / "site_variables.py"))["site_faults"](
+        str(site), str(roles), others, ["controlplane", "etcd", "worker"]
+    )
+
+
+def test_a_misspelt_variable_stops_the_playbook(repo: Path, site: Path) -> None:
+    (site / "group_vars" / "all" / "more.yml").write_text("kubernets_version: 1.26.3\n")
+    run = inputs(repo, site, NODES)
+    text = " ".join((run.stdout + run.stderr).split())
+    assert run.returncode != 0
+    assert "kubernets_version in group_vars/all/more.yml line 1" in text
+    assert "Is kubernetes_version meant?" in text
+
+
+def test_what_a_site_may_write_is_not_refused(repo: Path, site: Path) -> None:
+    (site / "host_vars").mkdir()
+    (site / "host_vars" / "x-w0").write_text(
+        "site_mirror: http://m\nartifact_url_github: '{{ site_mirror }}/g'\nbase_time_sync: '{{ 1 == 1 }}'\n"
+        "docker_users: ['{{ ansible_user }}']\nansible_password: !vault |\n  $ANSIBLE_VAULT;1.1;AES256\n  00\n"
+    )
+    (site / "group_vars" / "all" / "secret.yml").write_text("$ANSIBLE_VAULT;1.1;AES256\n3030\n")
+    (site / "group_vars" / "all" / "main.yml.orig").write_text("kubernets: 1\n")
+    assert faults(repo, site) == []
+
+
+def test_the_variables_of_every_site_that_is_shipped_are_known(repo: Path) -> None:
+    sites = [path.parent for path in (repo / "inventory").glob("*/openstack.yml")]
+    assert len(sites) >= 4
+    assert {str(site): found for site in sites if (found := faults(repo, site))} == {}
 
 
 def test_the_handler_of_the_operator_compiles(repo: Path) -> None:
