@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import shutil
 import ssl
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -199,3 +201,55 @@ def test_a_reset_leaves_nodes_as_they_were(
     changes(play("site"))
     config.load_kube_config(str(kubeconfig))
     assert names(client.CoreV1Api()) == {FIRST, WORKER}
+
+
+@pytest.mark.long
+def test_a_lost_control_plane_comes_back_from_a_backup(
+    play: Play, api: client.CoreV1Api, facility_dir: Path, kubeconfig: Path
+) -> None:
+    api.create_namespaced_config_map("default", {"metadata": {"name": "mine"}, "data": {"a": "b"}})
+    changes(play("backup"))
+    backup = max(path for path in (facility_dir / "backups").iterdir())
+    assert backup.stat().st_mode & 0o777 == 0o700
+    assert {path.name: path.stat().st_mode & 0o777 for path in backup.iterdir()} == dict.fromkeys(
+        ("backup.json", "etcd.db", "kubeadm.yaml", "pki.tar"), 0o600
+    )
+    assert not host(facility_dir, FIRST).file("/run/facility-backup").exists
+    assert "has a cluster" in said(play("restore", "-e", f"backup_from={backup.name}"))
+
+    changes(play("reset", "-e", "reset_confirm=lab", "--limit", FIRST))
+    for spoil, says in ((damage, "it is damaged"), (estrange, "of facility other")):
+        with spoilt(backup, spoil) as name:
+            assert says in said(play("restore", "-e", f"backup_from={name}"))
+    assert "There is no whole backup" in said(play("restore", "-e", "backup_from=never"))
+
+    restored = changes(play("restore", "-e", f"backup_from={backup.name}"))
+    assert restored[WORKER] == 0, "a worker that was in the cluster had to be joined again"
+    config.load_kube_config(str(kubeconfig))
+    api = client.CoreV1Api()
+    assert names(api) == {FIRST, WORKER}
+    assert api.read_namespaced_config_map("mine", "default").data == {"a": "b"}
+    api.delete_namespaced_config_map("mine", "default")
+    shutil.rmtree(backup)
+
+
+def damage(backup: Path) -> None:
+    with (backup / "etcd.db").open("ab") as file:
+        file.write(b"x")
+
+
+def estrange(backup: Path) -> None:
+    found = json.loads((backup / "backup.json").read_text())
+    (backup / "backup.json").write_text(json.dumps({**found, "facility": "other"}))
+
+
+@contextmanager
+def spoilt(backup: Path, spoil: Callable[[Path], None]) -> Iterator[str]:
+    """The name of a copy of a backup to which something was done."""
+    copy = backup.with_name(f"{backup.name}-spoilt")
+    shutil.copytree(backup, copy)
+    spoil(copy)
+    try:
+        yield copy.name
+    finally:
+        shutil.rmtree(copy)
