@@ -1,11 +1,15 @@
-"""What the cluster offers to those who use it: policies that hold, metrics, storage."""
+"""What the cluster offers and what guards it: policies that hold, metrics, volumes, the nodes' firewall."""
 
 from __future__ import annotations
 
 import json
+import shlex
 import subprocess
 import time
-from collections.abc import Iterator
+import urllib.parse
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -144,6 +148,64 @@ def test_policies_hold_on_a_node_and_between_nodes(
     assert settles(lambda: who() == clients), "after the policies are gone not every pod reaches the server"
 
 
+# --- metrics -----------------------------------------------------------------------------------------------------
+def ask(api: client.CoreV1Api, query: str) -> list[dict[str, Any]]:
+    """What Prometheus answers, asked as `kubectl port-forward` does: no policy stands between a pod and its node."""
+    (pod,) = api.list_namespaced_pod("metrics", label_selector="app=prometheus").items
+    call = api.connect_get_namespaced_pod_portforward
+    forward = stream.portforward(call, pod.metadata.name, "metrics", ports="9090")
+    with closing(forward.socket(9090)) as connection:
+        connection.setblocking(True)
+        path = "/api/v1/query?" + urllib.parse.urlencode({"query": query})
+        connection.sendall(f"GET {path} HTTP/1.0\r\nHost: prometheus\r\n\r\n".encode())
+        answer = b"".join(iter(partial(connection.recv, 65536), b""))
+    return json.loads(answer.partition(b"\r\n\r\n")[2])["data"]["result"]
+
+
+def usage() -> dict[str, dict[str, str]]:
+    listed = client.CustomObjectsApi().list_cluster_custom_object("metrics.k8s.io", "v1beta1", "nodes")
+    return {item["metadata"]["name"]: item["usage"] for item in listed["items"]}
+
+
+def test_top_shows_every_node(nodes: list[str]) -> None:
+    assert settles(lambda: sorted(usage()) == nodes, 60), f"metrics-server knows {sorted(usage())}, not {nodes}"
+    for name, used in usage().items():
+        assert int(used["memory"].removesuffix("Ki")) > 50_000, f"{name} uses {used}"
+
+
+def test_prometheus_asks_nodes_kubelets_and_the_api(api: client.CoreV1Api, nodes: list[str]) -> None:
+    wanted = {"apiserver": 1, "prometheus": 1, "kubelet": len(nodes), "cadvisor": len(nodes), "node": len(nodes)}
+
+    def up() -> dict[str, int]:
+        found = ask(api, "sum by (job) (up)")
+        return {item["metric"]["job"]: int(item["value"][1]) for item in found}
+
+    assert settles(lambda: up() == wanted, 90), f"{up()} answer, {wanted} should"
+
+
+def test_the_node_exporter_sees_the_node_not_its_pod(api: client.CoreV1Api, nodes: list[str]) -> None:
+    names = "node_network_receive_bytes_total{device='eth0'}"
+    found = ask(api, f"count by (node) ({names})")
+    assert sorted(item["metric"]["node"] for item in found) == nodes
+    names = "node_filesystem_size_bytes{mountpoint='/data'}"
+    found = ask(api, names)
+    assert sorted(item["metric"]["node"] for item in found) == nodes
+
+
+def test_pods_elsewhere_do_not_reach_prometheus(
+    api: client.CoreV1Api, image: str, nodes: list[str], namespace: str
+) -> None:
+    address = api.read_namespaced_service("prometheus", "metrics").spec.cluster_ip
+    dns = api.read_namespaced_service("kube-dns", "kube-system").spec.cluster_ip
+    start(api, "asker", image, "exec sleep infinity", nodeName=nodes[-1])
+    try:
+        running(api, "asker")
+        assert settles(lambda: reaches(api, "asker", dns, 53)), "the pod has no network"
+        assert not reaches(api, "asker", address, 9090)
+    finally:
+        api.delete_namespaced_pod("asker", NAMESPACE, grace_period_seconds=0)
+
+
 # --- storage -----------------------------------------------------------------------------------------------------
 @pytest.fixture
 def claim(api: client.CoreV1Api, namespace: str) -> Iterator[str]:
@@ -184,3 +246,37 @@ def test_what_a_pod_wrote_the_next_one_reads(
         api.delete_namespaced_pod("reader", NAMESPACE, grace_period_seconds=0)
     api.delete_namespaced_persistent_volume_claim(claim, NAMESPACE)
     assert settles(lambda: there(f"ls -d {path}") == "", 60), f"{path} outlives its claim"
+
+
+# --- the nodes' firewall -----------------------------------------------------------------------------------------
+@pytest.fixture
+def shell(repo: Path, facility_dir: Path) -> Callable[[str, str], subprocess.CompletedProcess[str]]:
+    """Runs a command on a node as root."""
+
+    def run(node: str, script: str) -> subprocess.CompletedProcess[str]:
+        command = ["ssh", "-F", str(facility_dir / "ssh_config"), node, f"sudo sh -c {shlex.quote(script)}"]
+        return subprocess.run(command, cwd=repo, capture_output=True, text=True, timeout=60)
+
+    return run
+
+
+def test_nodes_refuse_what_no_rule_allows(
+    api: client.CoreV1Api, nodes: list[str], shell: Callable[[str, str], subprocess.CompletedProcess[str]]
+) -> None:
+    """Kubelet's port is open among nodes and another one is not; security groups do not tell, they allow 30000 too."""
+    first, second = nodes[:2]
+    addresses = {item.metadata.name: item.status.addresses for item in api.list_node().items}
+    (address,) = [item.address for item in addresses[first] if item.type == "InternalIP"]
+    assert shell(first, "firewall-cmd --state").stdout.strip() == "running"
+    assert shell(first, "firewall-cmd --get-default-zone").stdout.strip() == "facility"
+    listen = "systemd-run --quiet --unit=test-services-listener python3 -m http.server 30999"
+    assert shell(first, listen).returncode == 0
+    try:
+        local = f"for _ in 1 2 3 4 5 6 7 8; do curl -s -o /dev/null http://{address}:30999/ && break; sleep 1; done"
+        assert shell(first, local).returncode == 0, "nothing listens"
+        curl = "curl -s -o /dev/null --connect-timeout 3"
+        assert shell(second, f"{curl} -k https://{address}:10250/").returncode == 0, "kubelet is not reached"
+        refused = shell(second, f"{curl} http://{address}:30999/").returncode
+        assert refused in (7, 28), f"port 30999 is open to another node (curl: {refused})"
+    finally:
+        shell(first, "systemctl stop test-services-listener")

@@ -69,3 +69,10 @@ def test_what_is_not_ready_is_named(repo: Path, resource: dict[str, Any]) -> Non
     assert unready([daemons(), deployment()]) == []
     (said,) = unready([daemons(), resource])
     assert said.startswith(f"{resource['kind']} n/d (")
+
+
+def test_an_address_is_within_ranges_or_not(repo: Path) -> None:
+    within = plugin(repo, "tfvars").within
+    assert within("10.20.0.7", ["192.0.2.0/24", "10.20.0.0/16"])
+    assert not within("10.21.0.7", ["192.0.2.0/24", "10.20.0.0/16"])
+    assert not within("10.20.0.7", [])
