@@ -299,7 +299,7 @@ run "quota_that_is_just_enough" {
 
   override_data {
     target = data.openstack_networking_quota_v2.own
-    values = { port = 5, floatingip = 1, network = 1, router = 1, security_group = 2, security_group_rule = 18 }
+    values = { port = 5, floatingip = 1, network = 1, router = 1, security_group = 2, security_group_rule = 19 }
   }
 }
 
@@ -455,7 +455,7 @@ run "too_few_security_group_rules" {
 
   override_data {
     target = data.openstack_networking_quota_v2.own
-    values = { security_group_rule = 17 }
+    values = { security_group_rule = 18 }
   }
 
   expect_failures = [output.quota]
