@@ -20,6 +20,7 @@ locals {
     scheduler          = { protocol = "tcp", from = 10259, to = 10259 }
     controller-manager = { protocol = "tcp", from = 10257, to = 10257 }
     flannel-vxlan      = { protocol = "udp", from = 8472, to = 8472 }
+    node-exporter      = { protocol = "tcp", from = 9100, to = 9100 }
     nodeport-tcp       = { protocol = "tcp", from = 30000, to = 32767 }
     nodeport-udp       = { protocol = "udp", from = 30000, to = 32767 }
   } : {}

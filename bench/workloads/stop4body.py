@@ -88,16 +88,20 @@ class Stop4Body:
             frame = frame.Vary("event_weight", f"ROOT::RVecD{{{both}}}", [UP, DOWN], name)
 
         selected = frame.Filter(expression(self.cuts.preselection), "preselection")
-        cutflow = [("all", "all events", all_events), ("preselection", "preselection", selected.Count())]
+        preselected = selected.Count()
+        cutflow = [("all", "all events", all_events), ("preselection", "preselection", preselected)]
         yields: list[tuple[HistogramSpec, Any]] = []
         for region, cuts in self.cuts.regions.items():
             inside = selected.Filter(expression(cuts), region)
-            cutflow.append((region, f"in {region}", inside.Count()))
+            if nominal:
+                cutflow.append((region, f"in {region}", inside.Count()))
             # Vary gives each of its histograms the name of the variation.
             name = region if weights else f"{region}/{NOMINAL if nominal else tree.removeprefix('Wt_')}"
             spec = HistogramSpec(name, f"yield in {region}", "events", 1, 0.5, 1.5, weighted=True)
             model = (spec.name.replace("/", "_"), spec.title, spec.n_bins, spec.low, spec.high)
             yields.append((spec, inside.Histo1D(model, "one", "event_weight")))
-        # The raw numbers of a variation's events are the entries of its histograms.
+        # The raw numbers of a variation's events in the regions are the entries of its histograms.
         steps = tuple(cutflow) if nominal else ()
+        if not nominal:
+            tallies[f"preselected of {tree}"] = preselected
         return Booking(steps, tallies, (), tuple(yields)) if weights else Booking(steps, tallies, tuple(yields))

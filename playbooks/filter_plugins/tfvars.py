@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import combinations
 from typing import Any
 
@@ -36,6 +36,11 @@ def cidr_overlaps(ranges: Mapping[str, str]) -> list[str]:
     ]
 
 
+def within(address: str, ranges: Sequence[str]) -> bool:
+    """Whether an address is in one of the ranges."""
+    return any(ipaddress.ip_address(address) in ipaddress.ip_network(cidr, strict=False) for cidr in ranges)
+
+
 class FilterModule:
     def filters(self) -> dict[str, Any]:
-        return {"from_tfvars": from_tfvars, "cidr_overlaps": cidr_overlaps}
+        return {"from_tfvars": from_tfvars, "cidr_overlaps": cidr_overlaps, "within": within}

@@ -72,6 +72,11 @@ def test_versions_are_those_of_the_profile(repo: Path) -> None:
     assert parts["etcd"] == profile["kubernetes_etcd_image_tag"]
     assert f"v{parts['coredns']}" == profile["kubernetes_coredns_image_tag"]
     assert parts["flannel"] == profile["flannel_version"]
+    assert parts["kube-router"] == profile["network_policy_version"]
+    assert parts["local-path-provisioner"] == profile["storage_version"]
+    assert parts["metrics-server"] == profile["metrics_server_version"]
+    assert parts["node-exporter"] == profile["metrics_node_exporter_version"]
+    assert parts["prometheus"] == profile["metrics_prometheus_version"]
     assert profile["docker_sandbox_image"].endswith(f"/pause:{parts['pause']}")
 
 

@@ -33,7 +33,7 @@ def recipe(program: Program) -> str:
     for path in sorted((SOURCES / program.folder).iterdir()):
         total.update(path.name.encode() + b"\0" + path.read_bytes())
     wanted = [sorted(part.items()) for part in (program.packages, program.variables, program.without)]
-    total.update(json.dumps(wanted).encode())
+    total.update(json.dumps([*wanted, *program.tags]).encode())
     return total.hexdigest()
 
 
@@ -87,6 +87,8 @@ def commands(program: Program, go: str, module: Path, out: Path) -> list[list[st
     """The compiler's command lines: one for all packages that give their program its name, one for each other."""
     linker = " ".join(["-s", "-w", *(f"-X {name}={value}" for name, value in program.variables.items())])
     build = [go, "build", "-v", "-trimpath", "-ldflags", linker]
+    if program.tags:
+        build.append(f"-tags={','.join(program.tags)}")
     if "*" in program.packages:
         return [[*build, "-o", f"{out}/", *named(module)]]
     return [[*build, "-o", str(out / name), package] for name, package in program.packages.items()]

@@ -140,7 +140,7 @@ def collect(table: dict[str, Any], work: Path) -> list[Package]:
             }
             if fields["Package"] == entry["debian"]:
                 own = Package(name, deb, fields, entry=entry)
-            else:
+            elif fields["Package"] not in entry.get("without", []):
                 others.append(Package(fields["Package"], deb, fields))
         if own is None:
             sys.exit(f"{name}: apt fetched no package {entry['debian']}")

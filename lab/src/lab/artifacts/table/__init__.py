@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -58,6 +58,7 @@ class Program:
     variables : Go variables that the linker sets
     without : module, package and file importing it: what is left out of the build
     seconds : what it took with empty caches
+    tags : Go's build tags
     """
 
     name: str
@@ -67,6 +68,7 @@ class Program:
     variables: Mapping[str, str]
     without: Mapping[str, str]
     seconds: float
+    tags: Sequence[str] = ()
 
 
 def load(name: str, folder: Path = FOLDER) -> dict[str, Any]:
@@ -124,4 +126,5 @@ def program(name: str, kubernetes: str) -> Program:
         {key: value.format(**names) for key, value in entry.get("variables", {}).items()},
         entry.get("without", {}),
         float(entry["seconds"]),
+        tuple(entry.get("tags", ())),
     )

@@ -1,0 +1,5 @@
+module facility/artifacts/metrics-server
+
+go 1.26
+
+require sigs.k8s.io/metrics-server v0.8.0
