@@ -140,17 +140,21 @@ def bring(file: dict, timeout: int, doing: bool) -> list[str]:
     """Bring one file into its state; returns what was changed, or would be."""
     changed = []
     dest, mode = Path(file["dest"]), int(file["mode"], 8)
+    # Of an archive what it brought counts; itself it is needed only to mend that.
+    if file["unpack"] and unpacked(file):
+        return []
     try:
         if sha256_of(dest) != file["sha256"]:
             changed.append(str(dest))
             if doing:
+                dest.parent.mkdir(parents=True, exist_ok=True)
                 answer = open_url(file["url"], timeout=timeout, http_agent="facility-testbed")
                 put(answer, dest, mode, file["sha256"])
         elif dest.stat().st_mode & 0o7777 != mode:
             changed.append(str(dest))
             if doing:
                 dest.chmod(mode)
-        if file["unpack"] and (changed or not unpacked(file)):
+        if file["unpack"]:
             changed.append(file["unpack"])
             if doing:
                 unpack(file)

@@ -16,10 +16,14 @@ description:
   - Files get their content under a temporary name first, so that one is whole or not there.
 options:
   directories:
-    description: Folders, made with mode 0755 where they are missing, before the files.
+    description: Folders, made where they are missing, before the files.
     type: list
     elements: path
     default: []
+  directory_mode:
+    description: Mode of these folders.
+    type: str
+    default: "0755"
   files:
     description: Each with path, content and mode (0644 by default); a file whose content is missing (null) is removed.
     type: list
@@ -50,10 +54,10 @@ def wrong_owner_or_mode(path: Path, mode: int) -> bool:
     return (found.st_uid, found.st_gid, found.st_mode & 0o7777) != (os.geteuid(), os.getegid(), mode)
 
 
-def make_folder(path: Path) -> None:
+def make_folder(path: Path, mode: int) -> None:
     path.mkdir(parents=True, exist_ok=True)
     os.chown(path, os.geteuid(), os.getegid())
-    path.chmod(0o755)
+    path.chmod(mode)
 
 
 def there(path: Path) -> str | None:
@@ -88,6 +92,7 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "directories": {"type": "list", "elements": "path", "default": []},
+            "directory_mode": {"type": "str", "default": "0755"},
             "files": {
                 "type": "list",
                 "elements": "dict",
@@ -105,12 +110,13 @@ def main() -> None:
     changed, diff = [], []
     path = Path()
     try:
+        folder_mode = int(module.params["directory_mode"], 8)
         for path in map(Path, module.params["directories"]):
-            if not path.is_dir() or wrong_owner_or_mode(path, 0o755):
+            if not path.is_dir() or wrong_owner_or_mode(path, folder_mode):
                 changed.append(str(path))
-                diff.append(shown(path, None, "a folder of root's, 0755\n", 0o755))
+                diff.append(shown(path, None, f"a folder of root's, {folder_mode:04o}\n", folder_mode))
                 if doing:
-                    make_folder(path)
+                    make_folder(path, folder_mode)
         for file in module.params["files"]:
             path, content, mode = Path(file["path"]), file["content"], int(file["mode"], 8)
             before = there(path)
