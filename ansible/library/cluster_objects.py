@@ -84,10 +84,16 @@ class ClusterError(Exception):
     """The API refused, or could not be asked."""
 
 
+class Unreachable(ClusterError):
+    """There is no cluster, or it does not answer."""
+
+
 class Api:
     """The API of the cluster that a kubeconfig names."""
 
     def __init__(self, kubeconfig: str, timeout: int) -> None:
+        if not Path(kubeconfig).is_file():
+            raise Unreachable(f"There is no {kubeconfig}: site.yml writes it once the control plane is made.")
         config = yaml.load(Path(kubeconfig).read_text(), LOADER)
         context = next(each["context"] for each in config["contexts"] if each["name"] == config["current-context"])
         cluster = next(each["cluster"] for each in config["clusters"] if each["name"] == context["cluster"])
@@ -120,7 +126,7 @@ class Api:
             text = error.read().decode(errors="replace")
             return error.code, json.loads(text) if text.startswith("{") else {"message": text.strip()}
         except (OSError, ValueError) as error:
-            raise ClusterError(f"{self.server} cannot be asked: {getattr(error, 'reason', error)}") from error
+            raise Unreachable(f"{self.server} cannot be asked: {getattr(error, 'reason', error)}.") from error
 
     def place(self, version: str, kind: str, namespace: str | None) -> str:
         """Path of a kind of object; waits for one that was defined just now."""
@@ -229,6 +235,12 @@ def main() -> None:
                         )
             for found in pool.map(lambda wanted: listed(api, wanted), module.params["read"]):
                 resources += found
+    except Unreachable as error:
+        if module.check_mode:
+            # There is no cluster yet, and a check makes none.
+            module.warn(f"{error} Whatever is applied there would be new.")
+            module.exit_json(changed=True, changed_objects=[called(thing) for thing in things], resources=[])
+        module.fail_json(msg=str(error), changed_objects=changed)
     except ClusterError as error:
         module.fail_json(msg=str(error), changed_objects=changed)
     except (OSError, KeyError, StopIteration, ValueError) as error:
