@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 from collections.abc import Iterator
@@ -30,6 +31,35 @@ def on(facility_dir: Path, node: str, command: str) -> subprocess.CompletedProce
     """Run a shell command on a node."""
     ssh = ["ssh", "-F", str(facility_dir / "ssh_config"), "-S", "none", node, command]
     return subprocess.run(ssh, capture_output=True, text=True, timeout=120)
+
+
+# --- check mode and time -------------------------------------------------------------------------------------------
+def test_a_check_of_a_running_facility_would_change_nothing(lab: dict[str, str], repo: Path) -> None:
+    run = playbook(repo, lab, "playbooks/site.yml", "--check", "--diff")
+    assert run.returncode == 0, run.stdout[-4000:]
+    assert set(changed(run).values()) == {0}, run.stdout[-4000:]
+
+
+def test_a_check_tells_what_it_would_change_and_leaves_it(lab: dict[str, str], repo: Path, facility_dir: Path) -> None:
+    path = "/etc/crictl.yaml"
+    assert on(facility_dir, WORKER, f"echo '# by hand' | sudo tee -a {path}").returncode == 0
+    try:
+        run = playbook(repo, lab, "playbooks/site.yml", "--check", "--diff")
+        assert run.returncode == 0, run.stdout[-4000:]
+        assert changed(run) == {f"{SITE}-cp0": 0, WORKER: 1, "localhost": 0}
+        assert "-# by hand" in run.stdout
+        assert "# by hand" in on(facility_dir, WORKER, f"cat {path}").stdout
+    finally:
+        on(facility_dir, WORKER, f"sudo sed -i '/^# by hand$/d' {path}")
+
+
+def test_the_seconds_of_each_task_are_kept(lab: dict[str, str], repo: Path, facility_dir: Path) -> None:
+    run = playbook(repo, lab, "playbooks/validate.yml", "--tags", "before")
+    assert run.returncode == 0, run.stdout[-4000:]
+    kept = json.loads((facility_dir / "timing.json").read_text())["validate.yml"]
+    assert kept["nodes"][WORKER]["failures"] == 0
+    assert {"play", "task", "seconds", "changed", "failed"} == set(kept["tasks"][-1])
+    assert sum(task["seconds"] for task in kept["tasks"]) <= kept["seconds"]
 
 
 # --- validate.yml -------------------------------------------------------------------------------------------------
