@@ -39,7 +39,7 @@ lock: .venv/.complete ## new locks from the declared dependencies
 	$(BIN)/uv pip compile -q --no-header --no-annotate --generate-hashes --prerelease=if-necessary-or-explicit --python-version 3.11 -c requirements.lock images/analysis/requirements.in -o images/analysis/requirements.lock
 
 # --- the whole chain on this machine ----------------------------------------------------------------------------
-.PHONY: demo test test-unit terraform-test test-long lint down
+.PHONY: demo test test-unit terraform-test molecule test-long lint down
 demo: env ## embedded cloud, terraform apply, ansible-playbook, a real analysis on Dask, report
 	@$(BIN)/lab demo
 
@@ -51,6 +51,9 @@ test-unit: env ## what needs no lab
 
 terraform-test: env ## what a site may order and what is refused, without a cloud
 	@$(BIN)/pytest -m "not long" tests/unit/test_terraform*.py tests/unit/test_tfsite*.py
+
+molecule: env ## one role of a node on a guest of its own: make molecule ROLE=docker, after `make demo`
+	@cd ansible/roles/$(ROLE) && OS_CLIENT_CONFIG_FILE=$(CURDIR)/.facility/lab/clouds.yaml OS_CLOUD=lab PATH=$(BIN):$$PATH molecule test
 
 test-long: env ## what takes too long for `make test`
 	@$(BIN)/pytest -m long
