@@ -272,11 +272,22 @@ def silence_progress_bar() -> None:
     backend.progress = nothing
 
 
+def keep_silent_workers() -> Any:
+    """Configuration for a scheduler in this process, which reads no heartbeat while a graph of the process's own runs.
+
+    After five minutes without one it would restart the workers. One that has died is missed all the same:
+    its connection ends.
+    """
+    dask: Any = importlib.import_module("dask")
+    return dask.config.set({"distributed.scheduler.worker-ttl": None})
+
+
 def local_cluster(workers: int) -> Callable[[ExitStack], Any]:
     """Worker processes of one thread each on this machine."""
 
     def connect(stack: ExitStack) -> Any:
         distributed: Any = importlib.import_module("distributed")
+        stack.enter_context(keep_silent_workers())
         cluster = stack.enter_context(
             distributed.LocalCluster(
                 n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=None, host="127.0.0.1"

@@ -15,6 +15,7 @@ from queue import Empty, Queue
 from typing import Any
 
 from ..errors import BenchError, Exit
+from .dask import keep_silent_workers
 
 WORKER_MEMORY = "1500MiB"
 WORKER_DISK = "1GiB"
@@ -73,6 +74,7 @@ def htcondor_cluster(workers: int) -> Callable[[ExitStack], Any]:
                 answers.put("")
                 return number
 
+        stack.enter_context(keep_silent_workers())
         cluster = stack.enter_context(
             jobqueue.HTCondorCluster(
                 job_cls=Told,

@@ -13,7 +13,7 @@ from ..datasets.inspect import Layout, layouts, refuse_mixed
 from ..datasets.remote import FilePath
 from ..errors import BenchError, Exit
 from ..workloads import Booking, Outcome, TaskWorkload, Workload
-from ..workloads.root import load, run_graphs
+from ..workloads.root import load
 from .failures import told
 
 
@@ -193,7 +193,7 @@ def local_pass(job: Job) -> Pass:
         from .tasks import local_task_pass
 
         return local_task_pass(job, job.workload)
-    root, run = load(), run_graphs()
+    root = load()
     root.gInterpreter.Declare(job.workload.code)
     with told(f"{job.workload.name} on {job.paths[0]}"):
         began = time.perf_counter()
@@ -202,7 +202,7 @@ def local_pass(job: Job) -> Pass:
             for tree, layouts in job.layouts_of.items()
         ).with_variations(root.RDF.Experimental.VariationsFor)
         cpu, start = time.process_time(), time.perf_counter()
-        booking.trigger(run)
+        booking.trigger(root.RDF.RunGraphs if job.others else None)
         overall_s = time.perf_counter() - start
         cpu_s = time.process_time() - cpu
     return Pass(booking.collect(), overall_s, loop_s=overall_s, cpu_s=cpu_s, build_s=start - began)

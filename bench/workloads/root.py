@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib
 import os
 import warnings
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -46,19 +46,6 @@ def load() -> Any:
     module.gInterpreter.Declare((Path(__file__).parent / "cxx" / "root_errors.hpp").read_text())
     module.bench.root_errors.Install()
     return module
-
-
-@cache
-def run_graphs() -> Callable[[list[Any]], None]:
-    """What runs the graphs of local results while other threads of Python go on.
-
-    One of them is Dask's scheduler, which would restart workers whose heartbeats it could not read for five minutes.
-    """
-    root = load()
-    root.EnableThreadSafety()
-    include(Path(__file__).parent / "cxx" / "run_graphs.hpp")
-    root.bench.RunGraphs.__release_gil__ = True
-    return root.bench.RunGraphs
 
 
 def include(header: Path) -> None:

@@ -30,6 +30,11 @@ def bench(*arguments: str, cwd: Path, **environment: str) -> subprocess.Complete
     )
 
 
+def test_workers_outlive_a_long_serial_pass(two_workers: Dask) -> None:
+    """While this process runs a graph of its own, the scheduler in it reads no heartbeats."""
+    assert two_workers.client.cluster.scheduler.worker_ttl is None
+
+
 def test_run_on_two_local_workers(real_file: Path, tmp_path: Path, repo: Path) -> None:
     ran = bench(
         "run", "fcc-zee", "--input", str(real_file), "--engine", "dask-local", "--workers", "2", "--repeats", "1",

@@ -5,10 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import threading
 import time
-from dataclasses import replace
-from itertools import pairwise
 from pathlib import Path
 
 import psutil
@@ -74,25 +71,6 @@ def test_sampler_ends_with_its_process():
     while psutil.pid_exists(pid) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not psutil.pid_exists(pid)
-
-
-def test_other_threads_go_on_while_a_graph_runs(stand_in: Path):
-    job = replace(Job.over(WORKLOADS["fcc-zee"], (stand_in,)), replicas=40)
-    Serial().warm_up(job)
-    done, beats = threading.Event(), [time.perf_counter()]
-
-    def beat() -> None:
-        while not done.wait(0.005):
-            beats.append(time.perf_counter())
-
-    heart = threading.Thread(target=beat)
-    heart.start()
-    try:
-        measured = Serial().run(job)
-    finally:
-        done.set()
-        heart.join()
-    assert max(after - before for before, after in pairwise(beats)) < measured.loop_s / 2
 
 
 def test_every_process_of_a_pass_is_seen(two_workers: Dask, stand_in: Path):
