@@ -9,6 +9,8 @@ PYTHON ?= python3
 UV_VERSION := $(shell sed -n 's/^uv==\([^ ]*\).*/\1/p' requirements.lock)
 BIN := $(CURDIR)/.venv/bin
 export PATH := $(BIN):$(PATH)
+# A file's tests share what they have made, so a file is one process's.
+UNIT = $(BIN)/pytest -m "not long" -n auto --maxprocesses 8 --dist loadfile tests/unit
 
 .PHONY: help
 help: ## this list
@@ -37,6 +39,7 @@ lock: .venv/.complete ## new locks from the declared dependencies
 	$(BIN)/uv pip compile -q --no-header --no-annotate --generate-hashes --prerelease=if-necessary-or-explicit --extra dev --python-version 3.11 pyproject.toml -o requirements.lock
 	$(BIN)/uv pip compile -q --no-header --no-annotate --generate-hashes --python-version 3.11 lab/pyproject.toml -o lab/requirements.lock
 	$(BIN)/uv pip compile -q --no-header --no-annotate --generate-hashes --prerelease=if-necessary-or-explicit --python-version 3.11 -c requirements.lock images/analysis/requirements.in -o images/analysis/requirements.lock
+	@$(MAKE) -s env
 
 # --- the whole chain on this machine ----------------------------------------------------------------------------
 .PHONY: demo test test-unit terraform-test molecule test-long lint down
@@ -44,10 +47,11 @@ demo: env ## embedded cloud, terraform apply, ansible-playbook, a real analysis 
 	@$(BIN)/lab demo
 
 test: env lint ## everything tested, the same chain included
-	@$(BIN)/pytest -m "not long"
+	@$(UNIT)
+	@$(BIN)/pytest -m "not long" tests/lab
 
 test-unit: env ## what needs no lab
-	@$(BIN)/pytest -m "not long" tests/unit
+	@$(UNIT)
 
 terraform-test: env ## what a site may order and what is refused, without a cloud
 	@$(BIN)/pytest -m "not long" tests/unit/test_terraform*.py tests/unit/test_tfsite*.py
@@ -62,6 +66,7 @@ lint: env ## style and types
 	@$(BIN)/ruff check -q . && $(BIN)/ruff format -q --check .
 	@$(BIN)/pyright --level error bench | tail -n 1
 	@$(BIN)/ansible-lint -q --offline
+	@$(BIN)/yamllint --strict .
 
 down: env ## take the lab off this machine
 	@$(BIN)/lab down

@@ -15,7 +15,7 @@ SERVER, KEY_PAIR = "openstack_compute_instance_v2", "openstack_compute_keypair_v
 
 
 def check(plan: Mapping[str, Any], connection: Any, facility: str, shown: str) -> None:
-    """Refuse a plan (`terraform show -json`) that adds to what another state has made; `shown` names terraform.tfvars."""
+    """Refuse a plan (`terraform show -json`) that adds to what another state made; `shown` is terraform.tfvars."""
     changes = [each for each in plan.get("resource_changes", []) if each["type"] in (SERVER, KEY_PAIR)]
     created = [each for each in changes if "create" in each["change"]["actions"] and not each["change"].get("before")]
     if not created:

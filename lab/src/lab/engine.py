@@ -82,6 +82,11 @@ def answering(path: Path = SOCKET, timeout: float = 5) -> str | None:
 
 
 # --- Debian packages ---------------------------------------------------------------------------------------------
+def installed() -> bool:
+    """Is there a Docker Engine that could be started?"""
+    return shutil.which("dockerd", path=command.search_path()) is not None
+
+
 def missing(names: Sequence[str], run: Runner = command.run) -> list[str]:
     """Those of the packages that are not installed."""
     try:
@@ -262,7 +267,7 @@ def ensure(socket_path: Path = SOCKET, run: Runner = command.run) -> Engine:
                 "Install the command line of that engine's version, then type the same command again.",
             )
         return Engine(version, our_pid() is not None)
-    if not shutil.which("dockerd", path=command.search_path()):
+    if not installed():
         packages(["docker.io", "iptables"], why="no Docker Engine answers and none is installed", run=run)
     if not shutil.which("iptables-save", path=command.search_path()):
         packages(["iptables"], why="Docker's packet filter", run=run)

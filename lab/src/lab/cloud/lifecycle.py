@@ -246,6 +246,9 @@ def _take_away(settings: Settings, state: Path) -> None:
     with step("services and guests") as show:
         services.stop(state)
         if settings.hypervisors == "docker":
+            # Guests are still on the disk when the machine was restarted, and only a running engine removes them.
+            if databases.made_for(state / "cloud") is not None and engine.installed():
+                engine.ensure()
             host.remove_guests(settings, state, show)
         databases.discard(state)
 
