@@ -1,4 +1,7 @@
-"""Writes docs/variables.md from terraform/variables.tf: `.venv/bin/python docs/make_variables.py`."""
+"""Writes docs/variables.md and the README of each role: `.venv/bin/python docs/make_variables.py`.
+
+From terraform/variables.tf and the roles' argument specs.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import hcl2
+import role_specs
 
 REPO = Path(__file__).resolve().parents[1]
 SOURCE, TARGET = REPO / "terraform" / "variables.tf", REPO / "docs" / "variables.md"
@@ -16,16 +20,32 @@ OPTIONS = hcl2.SerializationOptions(with_comments=False, strip_string_quotes=Tru
 HEAD = """\
 # Variables of a site
 
-What `inventory/<site>/terraform.tfvars` may say, and what changing it later does. Made from `terraform/variables.tf` by
-`docs/make_variables.py`; change it there. [terraform.md](terraform.md) has what is refused.
+What may be said of a site, and what changing it later does: `inventory/<site>/terraform.tfvars` first, then, role by
+role, `inventory/<site>/group_vars/`. Made from `terraform/variables.tf` and `ansible/roles/*/meta/argument_specs.yml`
+by `docs/make_variables.py`; change it there. What is refused stands in [terraform.md](terraform.md) and
+[roles.md](roles.md).
+
+# terraform.tfvars
 """
+ROLES_HEAD = "# group_vars\n"
 
 
-def page(source: str) -> str:
-    """The page for a variables.tf."""
+def pages() -> dict[Path, str]:
+    """Every page that is made, by its path."""
+    made = {TARGET: "\n".join([terraform(SOURCE.read_text()), ROLES_HEAD, *map(of_role, role_specs.roles())])}
+    return made | {role / "README.md": role_specs.readme(role) for role in role_specs.roles()}
+
+
+def terraform(source: str) -> str:
+    """The part for a variables.tf."""
     blocks = hcl2.loads(source, serialization_options=OPTIONS)["variable"]
     variables = {name: body for block in blocks for name, body in block.items()}
     return "\n".join([HEAD, *(section(name, source, body) for name, body in variables.items())])
+
+
+def of_role(role: Path) -> str:
+    """The part for a role."""
+    return "\n".join([f"## Role {role.name}", "", *role_specs.section(role, "###")])
 
 
 def section(name: str, source: str, body: dict[str, Any]) -> str:
@@ -63,5 +83,6 @@ def description(text: str) -> str:
 
 
 if __name__ == "__main__":
-    TARGET.write_text(page(SOURCE.read_text()))
-    print(TARGET.relative_to(REPO))
+    for path, text in pages().items():
+        path.write_text(text)
+        print(path.relative_to(REPO))
