@@ -81,12 +81,12 @@ def answering(path: Path = SOCKET, timeout: float = 5) -> str | None:
         connection.close()
 
 
-# --- Debian packages ---------------------------------------------------------------------------------------------
 def installed() -> bool:
     """Is there a Docker Engine that could be started?"""
     return shutil.which("dockerd", path=command.search_path()) is not None
 
 
+# --- Debian packages ---------------------------------------------------------------------------------------------
 def missing(names: Sequence[str], run: Runner = command.run) -> list[str]:
     """Those of the packages that are not installed."""
     try:
