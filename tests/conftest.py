@@ -51,7 +51,8 @@ def demo(repo: Path, site_env: dict[str, str]) -> dict[str, object]:
     log = repo / ".facility" / "lab" / "demo.out"
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as out:
-        run = subprocess.run(["lab", "demo"], cwd=repo, env=site_env, stdout=out, stderr=subprocess.STDOUT)
+        command = ["lab", "demo"]
+        run = subprocess.run(command, cwd=repo, env=site_env, stdout=out, stderr=subprocess.STDOUT, timeout=3600)
     text = log.read_text(errors="replace")
     if run.returncode:
         pytest.exit(f"`lab demo` ended with {run.returncode}; its last lines:\n" + text[-6000:], returncode=1)
