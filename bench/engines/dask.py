@@ -243,6 +243,7 @@ class Dask:
                     f"the Dask worker {info.get('name') or address} has {info['nthreads']} threads",
                     "ROOT's distributed tasks crash or hang in a worker of more than one thread (root issue 20845)",
                     "Start the workers with --nthreads 1 and more of them.",
+                    Exit.INVALID,
                 )
         self.slots = len(workers)
 

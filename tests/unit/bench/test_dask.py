@@ -169,7 +169,7 @@ class Client:
     [
         (Client(1), 3, "1 of 2 Dask workers came within"),
         (Client(3), 3, "3 Dask workers came instead of 2"),
-        (Client(2, threads=2), 1, "has 2 threads"),
+        (Client(2, threads=2), 3, "has 2 threads"),
         (Client(2, versions={"root": "6.26.08"}), 3, "root 6.26.08, here 6."),
     ],
 )
