@@ -23,7 +23,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-data = typer.Typer(help="Inputs: list, fetch, describe, cut into small clusters.", no_args_is_help=True)
+data = typer.Typer(help="Inputs: list, fetch, describe, generate, cut into small clusters.", no_args_is_help=True)
 app.add_typer(data, name="data")
 
 DEFAULT_SITE = "lab"
@@ -60,6 +60,9 @@ class SweepName(StrEnum):
 
 Site = Annotated[str, typer.Option(help="Name of the site: a folder in inventory/.")]
 Out = Annotated[Path | None, typer.Option(help="Folder for the results [default: .facility/SITE/runs/…].")]
+Smearings = Annotated[
+    int | None, typer.Option(min=0, help="fcc-zee: how many times the energies are smeared [default: 2].")
+]
 
 
 @app.command()
@@ -92,6 +95,7 @@ def run(
     cuts: Annotated[
         str | None, typer.Option(help="atlas-stop4body: 139ifb, 36ifb or a YAML file of cuts [default: 139ifb].")
     ] = None,
+    smearings: Smearings = None,
     site: Site = DEFAULT_SITE,
     out: Out = None,
     output: Annotated[
@@ -113,6 +117,7 @@ def run(
         entries_per_cluster=entries_per_cluster if repack else None,
         staging=staging,
         cuts=cuts,
+        smearings=smearings,
         site=site,
         out=out,
         output=output,
@@ -199,6 +204,7 @@ def compare_modes(
     scheduler: Annotated[str | None, typer.Option(help="Address of the Dask scheduler, for --engine dask.")] = None,
     entries_per_cluster: Annotated[int, typer.Option(min=1, help="Entries in a cluster of the repacked input.")] = 250,
     cuts: Annotated[str | None, typer.Option(help="Cuts of atlas-stop4body, as for bench run.")] = None,
+    smearings: Smearings = None,
     site: Site = DEFAULT_SITE,
     out: Out = None,
 ) -> None:
@@ -216,6 +222,7 @@ def compare_modes(
         scheduler=scheduler,
         entries_per_cluster=entries_per_cluster,
         cuts=cuts,
+        smearings=smearings,
         site=site,
         out=out,
     )

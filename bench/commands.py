@@ -66,6 +66,7 @@ class RunOptions:
     staging: Staging = Staging.PULL
     output: Path | None = None
     cold: bool = False
+    smearings: int | None = None
 
     @property
     def mode(self) -> str:
@@ -95,6 +96,13 @@ def execute(workload: Workload | TaskWorkload, options: RunOptions, terminal: Te
             f"bench run {workload.name} --mode infn",
             "the mode is a way to run a graph, and this workload is a list of tasks",
             "Leave --mode out.",
+            Exit.CANNOT_TELL,
+        )
+    if options.output and not (isinstance(workload, TaskWorkload) and workload.writes):
+        raise BenchError(
+            f"bench run {workload.name} --output {options.output}",
+            "this workload writes no files",
+            "Leave --output out; results go into the folder of --out.",
             Exit.CANNOT_TELL,
         )
     if options.engine == "dask-kubernetes":
@@ -140,6 +148,7 @@ def run_on_site(workload: Workload | TaskWorkload, options: RunOptions, terminal
         options.workers,
         options.infn,
         {path: sha256(path) for path in attached},
+        options.smearings,
     )
     measurement = run_in_cluster(request, facility, kube, terminal, phases)
     return judge(
@@ -164,15 +173,26 @@ def known_workload(name: str) -> Workload | TaskWorkload:
 
 
 def chosen_workload(options: RunOptions) -> Workload | TaskWorkload:
-    """The workload of that name, with the cuts that were asked for.
+    """The workload of that name, with the cuts and the smearings that were asked for.
 
     Raises
     ------
     BenchError
-        There is none, or it has no cuts that could be others; status 2.
+        There is none, or it has not what was to be others; status 2.
     """
     workload = known_workload(options.workload)
+    if options.smearings is not None:
+        workload = with_smearings(workload, options.smearings)
     return workload if options.cuts is None else with_cuts(workload, options.cuts, options.engine)
+
+
+def with_smearings(workload: Workload | TaskWorkload, smearings: int) -> Workload:
+    """The workload with another number of smearings."""
+    if not isinstance(workload, FccZee):
+        raise BenchError(
+            f"--smearings {smearings} for {workload.name}", "only fcc-zee smears", "Leave it out.", Exit.CANNOT_TELL
+        )
+    return replace(workload, n_smearings=smearings)
 
 
 def with_cuts(workload: Workload | TaskWorkload, cuts: str, engine: str) -> Workload:
@@ -238,7 +258,8 @@ def show_run(result: RunResult, workload: Workload | TaskWorkload, terminal: Ter
     terminal.show(physics_table(result, workload.mass_histogram))
     if isinstance(workload, Stop4Body):
         terminal.show(yields_table(region_yields(result.yields), workload.cuts.provenance))
-    if isinstance(workload, FccZee) and result.fit and result.fit.histogram == workload.mass_histogram:
+    as_it_is = not result.input.repacked
+    if isinstance(workload, FccZee) and as_it_is and result.fit and result.fit.histogram == workload.mass_histogram:
         terminal.say("not smeared: the input has not the columns that identify events (bench data repack writes them)")
     terminal.show(time_table(result))
     for comparison in result.measurement.comparisons:

@@ -7,6 +7,7 @@ import os
 import traceback
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from ..errors import BenchError
 from ..measure.phases import Phases
 from ..passes import measure
 from ..terminal import Terminal
-from ..workloads import WORKLOADS, TaskWorkload
+from ..workloads import WORKLOADS, FccZee, TaskWorkload
 from .compat import accept_old_clusters, wait_for_names
 from .dask import NODE_VARIABLE, Dask
 from .envelope import Envelope, Failure, to_lines
@@ -56,6 +57,7 @@ class JobSpec(BaseModel):
     nodes: tuple[str, ...]
     mark: str
     attachments: tuple[JobFile, ...] = ()
+    smearings: int | None = None
 
 
 def placement(nodes: tuple[str, ...]) -> dict[str, Any]:
@@ -207,6 +209,8 @@ def run_job(spec: JobSpec, terminal: Terminal) -> Envelope:
         workload = WORKLOADS[spec.workload]
         if isinstance(workload, TaskWorkload):
             workload = workload.with_attachments([Path(file.path) for file in spec.attachments])
+        if isinstance(workload, FccZee) and spec.smearings is not None:
+            workload = replace(workload, n_smearings=spec.smearings)
         job = Job.over(workload, paths)
         engine = (InfnDask if spec.infn else Dask)("dask-kubernetes", kube_cluster(spec), spec.workers)
         return Envelope(measurement=measure(job, engine, spec.repeats, spec.replicas, terminal, Phases()))

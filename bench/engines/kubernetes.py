@@ -47,6 +47,7 @@ class Request:
     workers: int | None
     infn: bool = False
     attachments: Mapping[Path, str] = field(default_factory=dict[Path, str])
+    smearings: int | None = None
 
 
 def staged(files: Mapping[Path, str]) -> tuple[JobFile, ...]:
@@ -152,6 +153,7 @@ def run_in_cluster(request: Request, facility: Facility, kube: Kube, terminal: T
         replicas=request.replicas,
         workers=workers,
         infn=request.infn,
+        smearings=request.smearings,
         nodes=names,
         mark=terminal.mark,
     )

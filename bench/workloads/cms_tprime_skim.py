@@ -243,6 +243,7 @@ class CmsTprimeSkim(TaskWorkload):
     title: str = "CMS T' → tZ(νν), step 1: NanoAOD to events with scored top candidates"
     tree: str = TREE
     mass_histogram: str = TOP_MASS.name
+    writes: bool = True
     entries_at_once: int = ENTRIES_AT_ONCE
 
     def tasks(self, job: Job, slots: int) -> Sequence[Chunk]:

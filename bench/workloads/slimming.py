@@ -87,6 +87,7 @@ class AtlasSlimming(TaskWorkload):
     mass_histogram: str = "met_nominal"
     # Most of the 1,500 branches are of classes without a dictionary, which cannot be copied; clusters are small anyway.
     repackable: bool = False
+    writes: bool = True
     # Compiled when it is first asked for.
     shipped: list[Library] = field(default_factory=list[Library], compare=False, repr=False)
 

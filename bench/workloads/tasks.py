@@ -147,6 +147,8 @@ class TaskWorkload(Protocol):
     mass_histogram: str = ""
     # Whether the input may be rewritten in small clusters before it is read (`bench data repack`).
     repackable: bool = True
+    # Whether its tasks write files, which are worth a folder to keep them in.
+    writes: bool = False
 
     def tasks(self, job: Job, slots: int) -> Sequence[Any]:
         """The tasks for a job, picklable; mostly `chunks(job, slots)`.
