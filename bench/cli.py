@@ -96,6 +96,9 @@ def run(
         str | None, typer.Option(help="atlas-stop4body: 139ifb, 36ifb or a YAML file of cuts [default: 139ifb].")
     ] = None,
     smearings: Smearings = None,
+    cold: Annotated[
+        bool, typer.Option("--cold", help="Time one more pass of each kind, in processes that have compiled nothing.")
+    ] = False,
     site: Site = DEFAULT_SITE,
     out: Out = None,
     output: Annotated[
@@ -118,6 +121,7 @@ def run(
         staging=staging,
         cuts=cuts,
         smearings=smearings,
+        cold=cold,
         site=site,
         out=out,
         output=output,

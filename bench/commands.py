@@ -105,6 +105,13 @@ def execute(workload: Workload | TaskWorkload, options: RunOptions, terminal: Te
             "Leave --output out; results go into the folder of --out.",
             Exit.CANNOT_TELL,
         )
+    if options.cold and options.engine == "dask":
+        raise BenchError(
+            f"--cold with --engine {options.engine}",
+            "the workers of a running scheduler may have compiled the graph before",
+            "Choose an engine that starts workers of its own.",
+            Exit.CANNOT_TELL,
+        )
     if options.engine == "dask-kubernetes":
         if options.output:
             raise BenchError(
@@ -149,6 +156,7 @@ def run_on_site(workload: Workload | TaskWorkload, options: RunOptions, terminal
         options.infn,
         {path: sha256(path) for path in attached},
         options.smearings,
+        options.cold,
     )
     measurement = run_in_cluster(request, facility, kube, terminal, phases)
     return judge(

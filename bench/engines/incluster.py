@@ -58,6 +58,7 @@ class JobSpec(BaseModel):
     mark: str
     attachments: tuple[JobFile, ...] = ()
     smearings: int | None = None
+    cold: bool = False
 
 
 def placement(nodes: tuple[str, ...]) -> dict[str, Any]:
@@ -213,7 +214,7 @@ def run_job(spec: JobSpec, terminal: Terminal) -> Envelope:
             workload = replace(workload, n_smearings=spec.smearings)
         job = Job.over(workload, paths)
         engine = (InfnDask if spec.infn else Dask)("dask-kubernetes", kube_cluster(spec), spec.workers)
-        return Envelope(measurement=measure(job, engine, spec.repeats, spec.replicas, terminal, Phases()))
+        return Envelope(measurement=measure(job, engine, spec.repeats, spec.replicas, terminal, Phases(), spec.cold))
     except BenchError as error:
         # The command shows the sentence; the Job's log keeps where it comes from.
         traceback.print_exception(error.__cause__ or error)

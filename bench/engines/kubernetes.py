@@ -48,6 +48,7 @@ class Request:
     infn: bool = False
     attachments: Mapping[Path, str] = field(default_factory=dict[Path, str])
     smearings: int | None = None
+    cold: bool = False
 
 
 def staged(files: Mapping[Path, str]) -> tuple[JobFile, ...]:
@@ -154,6 +155,7 @@ def run_in_cluster(request: Request, facility: Facility, kube: Kube, terminal: T
         workers=workers,
         infn=request.infn,
         smearings=request.smearings,
+        cold=request.cold,
         nodes=names,
         mark=terminal.mark,
     )

@@ -15,6 +15,9 @@ from enum import StrEnum
 from ..workloads import Histogram, Outcome
 
 WEIGHTED_TOLERANCE = 1e-10
+MEANING = (
+    f"entries, counts and unweighted contents exactly, weighted contents within {WEIGHTED_TOLERANCE:g} of Σ|w| in a bin"
+)
 
 
 class Physics(StrEnum):

@@ -40,7 +40,7 @@ def limits(measured: Measurement) -> tuple[Limit, ...]:
     many, machine = measured.distributed, measured.environment
     if many is None:
         return ()
-    middle = sorted(many.passes, key=lambda each: each.overall_s)[len(many.passes) // 2]
+    middle = many.middle
     found = [*_parts(middle), *_workers(middle), *_disks(many)]
     # How many cores other machines have is not known here.
     here = {each.host for each in middle.workers} <= {machine.host}
@@ -68,7 +68,7 @@ def _workers(middle: TimedPass) -> list[Limit]:
     computed = sum(each.compute_s for each in middle.workers)
     if not computed or not middle.loop_s:
         return []
-    shares = balance(middle.workers, middle.loop_s)
+    shares = balance(middle.workers, middle.loop_s, middle.overall_s)
     uneven = 1 - 1 / shares.max_over_mean
     filled = computed / (len(middle.workers) * middle.loop_s)
     cpu = sum(each.cpu_s for each in middle.workers) / computed

@@ -83,6 +83,15 @@ def to_openmetrics(result: RunResult) -> str:
         ("bench_run_started_seconds", "seconds", "When the run began, in Unix time.",
          [({}, result.started.timestamp())]),
     ]  # fmt: skip
+    balances = [(each, each.middle.balance) for each in result.measurement.all_passes]
+    known = [({"engine": each.engine}, shares) for each, shares in balances if shares]
+    if known:
+        families += [
+            ("bench_run_efficiency", "", "Computing time of all workers over the median pass's time, for each worker.",
+             [(labels, shares.efficiency) for labels, shares in known]),
+            ("bench_run_imbalance", "", "Computing time of the busiest worker over the mean.",
+             [(labels, shares.max_over_mean) for labels, shares in known]),
+        ]  # fmt: skip
     if result.speed_up is not None:
         families.append(("bench_run_speed_up", "", "Serial over distributed time.", [({}, result.speed_up)]))
     lines: list[str] = []

@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from ..engines.model import Pass, Samples, TaskSpan, WorkerShare
+from ..measure.balance import Balance, balance
 from ..measure.environment import Environment
 from ..measure.equality import Comparison, Physics
 from ..measure.statistics import Estimate, median_of
@@ -32,6 +33,7 @@ class TimedPass(Record):
     build_s: float = Field(default=0.0, description="before the trigger: booking the graph, or listing the tasks")
     save_s: float = Field(default=0.0, description="after the end: what is done with written files")
     workers: tuple[WorkerShare, ...] = ()
+    balance: Balance | None = Field(default=None, description="how evenly the workers were at work")
     disturbances: tuple[str, ...] = ()
 
     @classmethod
@@ -46,6 +48,7 @@ class TimedPass(Record):
             build_s=measured.build_s,
             save_s=measured.save_s,
             workers=measured.workers,
+            balance=balance(measured.workers, measured.loop_s, measured.overall_s) if measured.workers else None,
             disturbances=measured.disturbances,
         )
 
@@ -70,6 +73,11 @@ class Passes(Record):
     def estimate(self) -> Estimate:
         """Median of the overall times, with its interval."""
         return median_of([each.overall_s for each in self.passes])
+
+    @property
+    def middle(self) -> TimedPass:
+        """The pass whose overall time is the median, or just above it."""
+        return sorted(self.passes, key=lambda each: each.overall_s)[len(self.passes) // 2]
 
 
 class Measurement(Record):

@@ -6,8 +6,10 @@ from collections.abc import Mapping, Sequence
 
 import jinja2
 
+from ..measure.equality import MEANING
 from ..workloads import Histogram, Outcome
 from .model import RunResult
+from .parts import phases_of, time_parts
 from .plots import fit_plot, histogram_plot, occupancy_plot, stream_plot, times_plot, yields_plot
 from .tables import describe_ratio
 
@@ -26,7 +28,9 @@ def run_page(result: RunResult) -> str:
         cutflow=list(zip(result.yields.cutflow, result.measurement.outcome.cutflow, strict=True)),
         physics_plots=[*fits(result), *(plot(name, each) for name, each in by_name(result.yields).items())][:MAX_PLOTS],
         time_plots=[each for each in (times_plot(result), stream_plot(result), occupancy_plot(result)) if each],
-        phases=result.phases_s,
+        phases=phases_of(result),
+        parts=time_parts(result),
+        meaning=MEANING,
     )
 
 

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 
 from rich.table import Table
 
-from ..measure.equality import Physics
+from ..measure.equality import MEANING, Physics
 from ..measure.zfit import MassFit
 from ..workloads.stop4body_yields import RegionYield
 from .model import Passes, RunResult
+from .parts import time_parts
 
 
 def physics_table(result: RunResult, mass_histogram: str) -> Table:
@@ -87,12 +88,15 @@ def time_table(result: RunResult) -> Table:
         table.add_row("speed-up", describe_ratio(result))
         if result.limited_by:
             table.add_row("limited by", result.limited_by)
+    for heading, words in time_parts(result).items():
+        table.add_row(heading, words)
     table.add_section()
     for comparison in measured.comparisons:
         words = f"{comparison.numbers_compared} numbers, largest deviation {comparison.largest_deviation:g}"
         if comparison.largest_deviation_at:
             words += f" at {comparison.largest_deviation_at}"
         table.add_row(f"against {comparison.compared_with}", f"{comparison.verdict}: {words}")
+    table.add_row("equal means", MEANING)
     colour = "green" if result.physics is Physics.EQUAL else "red"
     table.add_row("physics", f"[{colour}]{result.physics}[/]")
     table.add_row("timing", f"[{'green' if result.timing == 'valid' else 'red'}]{result.timing}[/]")

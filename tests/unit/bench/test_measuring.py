@@ -71,7 +71,8 @@ def share(name: str, compute_s: float, cpu_s: float | None = None) -> WorkerShar
 
 
 def test_balance():
-    found = balance([share("a", 3.0), share("b", 1.0)], loop_s=4.0)
+    found = balance([share("a", 3.0), share("b", 1.0)], loop_s=4.0, overall_s=5.0)
+    assert found.efficiency == 0.4
     assert found.occupancy == {"a": 0.75, "b": 0.25}
     assert found.max_over_mean == 1.5
 

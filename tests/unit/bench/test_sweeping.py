@@ -19,6 +19,7 @@ from bench.engines.cold import cold_pass_s
 from bench.engines.model import Job
 from bench.errors import BenchError, Exit
 from bench.measure.equality import Physics
+from bench.measure.scaling import AMDAHL, Scaling, fit
 from bench.measure.statistics import Estimate
 from bench.report.model import RunResult
 from bench.report.read import read_result
@@ -79,6 +80,33 @@ def test_page_shows_times_and_speed_ups(swept: tuple[SweepResult, Path]):
     assert "INVALID" not in page
     spoilt = usable[0].model_copy(update={"timing": "disturbed (others)"})
     assert "INVALID" in sweep_page(result.model_copy(update={"points": (spoilt,)}))
+
+
+def test_page_draws_the_laws_that_may_be_quoted(swept: tuple[SweepResult, Path]):
+    result, _ = swept
+    points = tuple(
+        scaled(result.points[0], AMDAHL.speed_up(n, 0.9, 0.2), n).model_copy(update={"slots": n}) for n in (1, 2, 4, 8)
+    )
+    around = (1.0, 1.01, 0.99, 1.005, 0.995)
+    times = {n: tuple(10 * each / AMDAHL.speed_up(n, 0.9, 0.2) for each in around) for n in (1, 2, 4, 8)}
+    amdahl = fit(AMDAHL, [Scaling(n, tuple(10 * each for each in around), of_n) for n, of_n in times.items()])
+    assert amdahl.quoted
+    page = sweep_page(result.model_copy(update={"sweep": "workers", "points": points, "fits": (amdahl,), "words": ()}))
+    assert page.count("<svg") == 2
+    assert AMDAHL.name in page
+    untold = (replace(amdahl, why_not="too few points"),)
+    plain = sweep_page(result.model_copy(update={"sweep": "workers", "points": points, "fits": untold, "words": ()}))
+    assert AMDAHL.name not in plain
+
+
+def test_page_of_variations_shows_serial_against_distributed(swept: tuple[SweepResult, Path]):
+    result, _ = swept
+    points = tuple(scaled(result.points[0], 1.2, n, 3.0) for n in (0, 1, 5))
+    page = sweep_page(result.model_copy(update={"sweep": "variations", "points": points, "fits": (), "words": ()}))
+    assert page.count("<svg") == 1
+    for engine in ("serial", points[0].distributed.engine):
+        assert f"{engine}, compiled in the pass" in page
+    assert "variations" in page
 
 
 def scaled(point: SweepPoint, speed_up: float, value: float | None = None, cold: float | None = None) -> SweepPoint:
