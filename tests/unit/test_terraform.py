@@ -85,8 +85,9 @@ def test_an_interrupt_ends_it_in_good_order(terraform: list[str], tmp_path: Path
     assert "terraform_data" in (tmp_path / "terraform.tfstate").read_text()
 
 
-def test_format() -> None:
-    done = run([*WHEEL, "fmt", "-check", "-recursive", "-no-color"], MODULE, {"PATH": os.environ["PATH"]})
+@pytest.mark.parametrize("folder", [MODULE, REPO / "inventory"], ids=lambda path: path.name)
+def test_format(folder: Path) -> None:
+    done = run([*WHEEL, "fmt", "-check", "-recursive", "-no-color"], folder, {"PATH": os.environ["PATH"]})
     assert done.returncode == 0, done.stdout
 
 

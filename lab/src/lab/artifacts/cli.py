@@ -11,7 +11,7 @@ import typer
 from rich.table import Table
 
 from lab import engine, paths, preflight
-from lab.artifacts import manifest, mirror, plan, rpms, table
+from lab.artifacts import listing, manifest, mirror, plan, rpms, table
 from lab.artifacts.build import Workshop
 from lab.artifacts.manifest import Artifact
 from lab.artifacts.oci import Registry
@@ -28,7 +28,6 @@ app = typer.Typer(
 ANALYSIS = "analysis"
 # free disk that is asked for: Go keeps sources and compiled packages (10 GiB were seen), files and images take 1 GiB
 BUILD_GIB, FETCH_GIB = 10, 2
-TITLES = {"binary": "files", "image": "images", "rpm": "packages", "provider": "Terraform's provider"}
 
 
 @app.callback(invoke_without_command=True)
@@ -37,9 +36,16 @@ def artifacts(
     only: Annotated[
         list[str] | None, typer.Option(help="make this artefact alone (may be repeated), e.g. kubelet, rpm, analysis")
     ] = None,
+    list_: Annotated[
+        bool, typer.Option("--list", help="make nothing: print what a mirror has to hold, and where upstream has it")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="the list as JSON")] = False,
 ) -> None:
     """Fill the mirror for a Kubernetes version and start it. What is there already is checked, not made again."""
     started = time.monotonic()
+    if list_ or as_json:
+        _list(kubernetes, only, as_json)
+        return
     wanted = table.wanted(kubernetes)
     names = [item.name for item in wanted] + [rpms.NAME, ANALYSIS]
     chosen = set(only or names)
@@ -57,6 +63,18 @@ def artifacts(
             lines.append(_analysis())
         _write(store, [line.artifact for line in lines], complete=only is None)
     _report(lines, where, time.monotonic() - started)
+
+
+def _list(kubernetes: str, only: list[str] | None, as_json: bool) -> None:
+    items = listing.needed(kubernetes, Store(mirror.root(), Registry("")))
+    if unknown := sorted(set(only or ()) - {item.name for item in items}):
+        known = ", ".join(sorted({item.name for item in items}))
+        raise LabError(f"--only {', '.join(unknown)}: not in the list.", f"There are: {known}.")
+    items = [item for item in items if not only or item.name in only]
+    if as_json:
+        print(listing.as_json(items))
+    else:
+        listing.show(items, console)
 
 
 def fill(store: Store, kubernetes: str, wanted: list[table.Wanted], packages: bool) -> list[Line]:
@@ -123,7 +141,7 @@ def _report(lines: list[Line], where: mirror.Addresses, seconds: float) -> None:
     for kind in manifest.KINDS:
         ofkind = sorted((line for line in lines if line.artifact.kind == kind), key=lambda line: line.artifact.name)
         if ofkind:
-            result.add_row(f"[bold]{TITLES[kind]}")
+            result.add_row(f"[bold]{listing.TITLES[kind]}")
         for line in ofkind:
             item = line.artifact
             took = "cached" if line.seconds is None else f"{line.seconds:.1f}"

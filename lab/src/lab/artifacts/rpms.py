@@ -37,15 +37,25 @@ def recipe() -> str:
 
 def current(store: Store) -> list[Artifact]:
     """The packages as they were made before; none when they have to be made."""
-    try:
-        found = json.loads((store.root / "records/rpm.json").read_text())
-        artifacts = [Artifact(**entry) for entry in found["artifacts"]]
-    except (OSError, ValueError, KeyError, TypeError):
-        return []
+    made, artifacts = _record(store)
     whole = (store.file(FOLDER) / "repodata/repomd.xml").is_file()
-    if not whole or found["recipe"] != recipe() or any(store.fault(artifact) for artifact in artifacts):
+    if not whole or made != recipe() or any(store.fault(artifact) for artifact in artifacts):
         return []
     return artifacts
+
+
+def recorded(store: Store) -> list[Artifact]:
+    """The packages as they were made last, not looked at."""
+    return _record(store)[1]
+
+
+def _record(store: Store) -> tuple[str, list[Artifact]]:
+    """What the packages were made from last, and which they are."""
+    try:
+        found = json.loads((store.root / "records/rpm.json").read_text())
+        return found["recipe"], [Artifact(**entry) for entry in found["artifacts"]]
+    except (OSError, ValueError, KeyError, TypeError):
+        return "", []
 
 
 def make(store: Store, show: Show, run: Runner = command.run) -> list[Artifact]:
