@@ -15,6 +15,7 @@ from .datasets.access import Staging
 from .datasets.catalogue import CATALOGUE
 from .datasets.describe import FileDescription, describe
 from .datasets.files import sha256
+from .datasets.generate import GENERATORS
 from .datasets.inspect import layout
 from .datasets.locate import Source, download, find, locate, own_input
 from .datasets.remote import on_this_machine
@@ -328,6 +329,9 @@ def list_data(terminal: Terminal) -> None:
         table.add_row(
             dataset.name, dataset.title, f"{dataset.entries:,}", f"{dataset.size_bytes:,}", where, dataset.sha256
         )
+    for name, each in GENERATORS.items():
+        size = f"about {each.events * each.bytes_per_event:,}"
+        table.add_row(name, f"{each.title}: stand-in", f"{each.events:,}", size, f"bench data generate {name}", "")
     terminal.show(table)
 
 

@@ -17,7 +17,9 @@ from typer.testing import CliRunner
 
 from bench.cli import app
 from bench.commands import RunOptions, chosen_workload
+from bench.datasets.catalogue import CATALOGUE
 from bench.datasets.files import sha256
+from bench.datasets.generate import GENERATORS
 from bench.datasets.repack import Repacked
 from bench.engines import incluster
 from bench.engines.dask import Dask, scheduler
@@ -73,6 +75,16 @@ def test_every_command_and_option_says_what_it_does(typed: str, command: Any) ->
 def test_every_command_stands_in_the_docs(repo: Path) -> None:
     page = (repo / "docs" / "bench.md").read_text()
     assert [typed for typed, _ in commands(typer.main.get_command(app)) if typed.split()[-1] not in page] == []
+
+
+def test_the_list_of_inputs_has_what_can_be_fetched_and_what_can_be_generated() -> None:
+    shown = CliRunner().invoke(app, ["data", "list"])
+    assert shown.exit_code == 0
+    for dataset in CATALOGUE.values():
+        assert f"{dataset.size_bytes:,}" in shown.output
+    lines = shown.output.splitlines()
+    for name in GENERATORS:
+        assert any(line.startswith(f"│ {name} ") and "bench data generate" in line for line in lines)
 
 
 def options(workload: str, **others: Any) -> RunOptions:
