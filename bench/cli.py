@@ -70,7 +70,8 @@ def run(
     workload: Annotated[
         str,
         typer.Argument(
-            help="Which analysis: fcc-zee, atlas-stop4body, atlas-slimming, cms-tprime-skim, cms-tprime, ml-scan."
+            help="Which analysis: fcc-zee, atlas-stop4body, atlas-slimming, cms-tprime-skim, cms-tprime, "
+            "cms-tprime-select, ml-scan."
         ),
     ],
     input: Annotated[

@@ -18,7 +18,7 @@ from .engines.model import Engine, Job
 from .errors import Exit
 from .measure.equality import Comparison, Physics, compare
 from .terminal import STAND_IN, Terminal
-from .workloads import WORKLOADS, CmsTprime, CmsTprimeSkim, Outcome, Stop4Body, TaskWorkload, Workload
+from .workloads import WORKLOADS, CmsTprime, CmsTprimeSelect, CmsTprimeSkim, Outcome, Stop4Body, TaskWorkload, Workload
 from .workloads.ml_scan import POINTS, MlScan
 from .workloads.stop4body_systematics import VARIATIONS
 
@@ -80,7 +80,7 @@ def jobs(folder: Path, terminal: Terminal) -> Iterator[Job]:
     skimmed: tuple[Path, ...] = ()
     for name in WORKLOADS:
         workload = SMALL.get(name, WORKLOADS[name])
-        if isinstance(workload, CmsTprime):
+        if isinstance(workload, CmsTprime | CmsTprimeSelect):
             yield Job.over(workload, skimmed)
             continue
         paths: list[Path] = []

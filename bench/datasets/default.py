@@ -24,7 +24,8 @@ def default_inputs(workload: str, terminal: Terminal) -> tuple[Source, ...]:
         raise BenchError(
             f"bench run {workload}",
             "no input is named, and neither the catalogue nor a generator has one for it",
-            "Name files with --input; for cms-tprime those that bench run cms-tprime-skim --output DIR writes.",
+            "Name files with --input; for both second steps of cms-tprime those that "
+            "bench run cms-tprime-skim --output DIR writes.",
             Exit.CANNOT_TELL,
         )
     events = GENERATORS[workload].events

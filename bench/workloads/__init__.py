@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .cms_tprime import CmsTprime
+from .cms_tprime_select import CmsTprimeSelect
 from .cms_tprime_skim import CmsTprimeSkim
 from .fcc_zee import FccZee
 from .ml_scan import MlScan
@@ -13,7 +14,15 @@ from .tasks import TaskWorkload
 
 WORKLOADS: dict[str, Workload | TaskWorkload] = {
     workload.name: workload
-    for workload in (FccZee(), Stop4Body(), AtlasSlimming(), CmsTprimeSkim(), CmsTprime(), MlScan())
+    for workload in (
+        FccZee(),
+        Stop4Body(),
+        AtlasSlimming(),
+        CmsTprimeSkim(),
+        CmsTprime(),
+        CmsTprimeSelect(),
+        MlScan(),
+    )
 }
 
 __all__ = [
@@ -21,6 +30,7 @@ __all__ = [
     "AtlasSlimming",
     "Booking",
     "CmsTprime",
+    "CmsTprimeSelect",
     "CmsTprimeSkim",
     "CutStep",
     "FccZee",

@@ -59,6 +59,20 @@ def needed_columns() -> list[str]:
     return ["genWeight", *(name + s for name in WEIGHTS.values() for s in ("", "_up", "_down")), *names]
 
 
+def check_columns(workload: str, columns: Iterable[str]) -> None:
+    """See that the input is a snapshot of the first step.
+
+    Raises
+    ------
+    MissingColumns
+        It is not.
+    """
+    missing = sorted(set(needed_columns()) - set(columns))
+    if missing:
+        who = f"{workload}, which reads the files that cms-tprime-skim writes with --output,"
+        raise MissingColumns(who, missing, columns, most=3)
+
+
 @dataclass(frozen=True)
 class CmsTprime:
     """Signal and control regions; variations of jet energy scale and resolution, pile-up and b tagging."""
@@ -81,10 +95,7 @@ class CmsTprime:
         return (Path(__file__).parent / "cxx" / "cms_tprime.hpp").read_text()
 
     def book(self, tree: str, frame: Any, columns: Iterable[str]) -> Booking:
-        missing = sorted(set(needed_columns()) - set(columns))
-        if missing:
-            who = f"{self.name}, which reads the files that cms-tprime-skim writes with --output,"
-            raise MissingColumns(who, missing, columns, most=3)
+        check_columns(self.name, columns)
         frame = frame.Define("view", look(NOMINAL))
         for kind in KINEMATIC:
             both = ", ".join(look(kind + suffix) for suffix in DIRECTIONS.values())
@@ -97,6 +108,13 @@ class CmsTprime:
         for quantity, (*_, expression) in QUANTITIES.items():
             frame = frame.Define(quantity, expression)
         return self.selection(frame.Define("one", "1.f"))
+
+    def in_signal_region(self, view: str) -> str:
+        """C++ expression of the cuts of the signal region beyond those of the top candidate."""
+        return (
+            f"{view}.met > {self.min_met_gev} && {view}.n_veto_leptons == 0 && {view}.n_loose_b >= 1"
+            f" && {view}.min_dphi > {self.min_dphi}"
+        )
 
     def selection(self, frame: Any) -> Booking:
         """Book cut flow and regions on a frame with `view` and `weight`."""
