@@ -73,6 +73,10 @@ def test_the_kernel_forwards_between_pods(host: Host) -> None:
     assert "overlay" in host.file("/proc/filesystems").content_string
 
 
+def test_guests_do_not_take_each_others_watches_of_files(host: Host) -> None:
+    assert host.sysctl("fs.inotify.max_user_instances") >= 1024
+
+
 def test_data_lives_on_the_volume(host: Host) -> None:
     volume = host.check_output("stat -c %t:%T /dev/vdb")
     for path in ("/data", "/var/lib/containerd", "/var/lib/docker", "/var/lib/kubelet"):

@@ -23,6 +23,8 @@ SYSCTLS = {
     # over all peers (icmp_msgs_per_sec) stays
     Path("/proc/sys/net/ipv4/icmp_ratelimit"): "0",
 }
+# to the kernel all guests are one user: with the usual 128, kubelet in about the seventh finds "too many open files"
+WATCHERS, WATCHERS_AT_LEAST = Path("/proc/sys/fs/inotify/max_user_instances"), 1024
 
 SYSCTL_NOTE = Path("/run") / paths.NAME / "sysctl.json"
 
@@ -68,7 +70,8 @@ def _set_sysctls(settings: Settings) -> None:
     note = _noted()
     note["labs"] = sorted({*note["labs"], settings.name})
     try:
-        for sysctl, wanted in SYSCTLS.items():
+        watchers = str(max(WATCHERS_AT_LEAST, int(WATCHERS.read_text())))
+        for sysctl, wanted in {**SYSCTLS, WATCHERS: watchers}.items():
             value = sysctl.read_text().strip()
             if value != wanted:
                 note["before"].setdefault(str(sysctl), value)
@@ -77,8 +80,8 @@ def _set_sysctls(settings: Settings) -> None:
                 sysctl.write_text(f"{wanted}\n")
     except OSError as error:
         raise LabError(
-            f"{error.filename} cannot be set to {SYSCTLS[Path(error.filename)]} ({error.strerror}); the lab's guests "
-            "need it.",
+            f"{error.filename} cannot be set to {SYSCTLS.get(Path(error.filename), WATCHERS_AT_LEAST)} "
+            f"({error.strerror}); the lab's guests need it.",
             "Load the kernel module br_netfilter (`modprobe br_netfilter`), let root write there, and type the same "
             "command again.",
         ) from error
