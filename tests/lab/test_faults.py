@@ -302,6 +302,7 @@ def facility(lab: dict[str, str], repo: Path, facility_dir: Path) -> Iterator[Fa
     groups = closed_groups(made.cloud)
     try:
         made.apply()
+        changes(made.play("access"))
         yield made
     finally:
         made.terraform("destroy", "-auto-approve", "-no-color")
