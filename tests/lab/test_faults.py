@@ -342,7 +342,7 @@ def test_nodes_reach_the_mirror_and_each_other_alone(facility: Facility) -> None
 @pytest.mark.parametrize(
     ("root", "value", "says"),
     [
-        ("base_rpm_repository_url", f"http://{NOBODY}/rpm/", f"http://{NOBODY}/rpm/repodata/repomd.xml"),
+        ("base_rpm_repository_url", f"http://{NOBODY}/rpm/", f"on {FIRST} from http://{NOBODY}/rpm/: Error: Failed to"),
         (
             "artifact_url_docker",
             f"http://{NOBODY}/docker",
