@@ -26,7 +26,7 @@ from urllib3.exceptions import HTTPError
 
 pytestmark = pytest.mark.lab
 
-SITE, CIDR = "faults", os.environ.get("FAULTS_CIDR", "10.84.0.0/24")
+SITE, CIDR = "faults", "10.84.0.0/24"
 FIRST, WORKER, THIRD = (f"{SITE}-{key}" for key in ("cp0", "w0", "w1"))
 MIRROR, FILES, IMAGES, NOBODY = "172.31.250.2", 8080, 5000, "172.31.250.2:9"
 ORDER = """\
