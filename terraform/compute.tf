@@ -1,7 +1,8 @@
 # The nodes. Everything is keyed on the node's name: adding or removing one touches no other.
 
 locals {
-  controlplane = toset([for name, node in var.nodes : name if contains(node.groups, "controlplane")])
+  # Control planes with an address outside.
+  reachable = toset([for name, node in var.nodes : name if contains(node.groups, "controlplane") && coalesce(node.floating_ip, true)])
 
   # What the programs of a group need to run at all; of several groups a node has to carry the largest number of cores
   # and the sum of the memory.

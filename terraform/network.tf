@@ -125,16 +125,16 @@ resource "openstack_networking_port_v2" "node" {
   }
 }
 
-# The control plane is reached from outside; all other nodes through it.
+# Control planes are reached from outside; all other nodes through them.
 resource "openstack_networking_floatingip_v2" "controlplane" {
-  for_each = local.controlplane
+  for_each = local.reachable
 
   pool        = var.external_network
   description = "${local.mark}: ${var.facility}-${each.key}"
 }
 
 resource "openstack_networking_floatingip_associate_v2" "controlplane" {
-  for_each = local.controlplane
+  for_each = local.reachable
 
   floating_ip = openstack_networking_floatingip_v2.controlplane[each.key].address
   port_id     = openstack_networking_port_v2.node[each.key].id

@@ -32,7 +32,7 @@ locals {
     "largest volume in GiB" = { asked = max(0, local.volume_sizes...), allowed = data.openstack_blockstorage_quotaset_v3.own.per_volume_gigabytes }
     # The router's port counts, and the DHCP agent's where there is one.
     ports             = { asked = length(var.nodes) + (var.existing.subnet == null ? 2 : 0), allowed = data.openstack_networking_quota_v2.own.port }
-    "floating IPs"    = { asked = length(local.controlplane), allowed = data.openstack_networking_quota_v2.own.floatingip }
+    "floating IPs"    = { asked = length(local.reachable), allowed = data.openstack_networking_quota_v2.own.floatingip }
     networks          = { asked = var.existing.network == null ? 1 : 0, allowed = data.openstack_networking_quota_v2.own.network }
     routers           = { asked = local.makes_router ? 1 : 0, allowed = data.openstack_networking_quota_v2.own.router }
     "security groups" = { asked = local.makes_groups ? 2 : 0, allowed = data.openstack_networking_quota_v2.own.security_group }

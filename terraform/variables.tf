@@ -280,6 +280,7 @@ variable "nodes" {
     data_volume_gib   = optional(number, 20)
     volumes           = optional(map(number), {})
     boot_volume_gib   = optional(number, 0)
+    floating_ip       = optional(bool)
   }))
   description = <<-EOT
     The nodes by name; a server is called <facility>-<name>.
@@ -294,6 +295,8 @@ variable "nodes" {
       later makes, grows or deletes those volumes, in place; a volume cannot shrink.
     - boot_volume_gib: boots from a volume of that size, which lives as long as the server; 0 boots from the disk that
       the flavor brings. Changing this later concerns a node that is built anew.
+    - floating_ip: whether a control plane has an address outside, which it has where nothing is said. Changing this later
+      adds or releases that address; the kubeconfig follows with site.yml.
     Adding or removing a name touches only that node.
   EOT
 
@@ -331,6 +334,17 @@ variable "nodes" {
   validation {
     condition     = alltrue([for node in values(var.nodes) : contains(node.groups, "controlplane") == contains(node.groups, "etcd") if length(node.groups) > 0])
     error_message = "nodes has etcd and controlplane apart: ${join(", ", [for name, node in var.nodes : "${name} is in ${join(" and ", node.groups)}" if contains(node.groups, "controlplane") != contains(node.groups, "etcd")])}. kubeadm runs etcd on every control plane and nowhere else: give both groups or none, in inventory/<site>/terraform.tfvars."
+  }
+
+  validation {
+    condition     = alltrue([for node in values(var.nodes) : node.floating_ip == null || contains(node.groups, "controlplane")])
+    error_message = "nodes has floating_ip for ${join(", ", [for name, node in var.nodes : name if node.floating_ip != null && !contains(node.groups, "controlplane")])}, not in group controlplane: only control planes are reached from outside, others through them. Take it out in inventory/<site>/terraform.tfvars."
+  }
+
+  validation {
+    # No control plane at all is told above.
+    condition     = !anytrue([for node in values(var.nodes) : contains(node.groups, "controlplane")]) || anytrue([for node in values(var.nodes) : contains(node.groups, "controlplane") && coalesce(node.floating_ip, true)])
+    error_message = "nodes has no control plane with a floating IP: ${join(", ", [for name, node in var.nodes : name if node.floating_ip == false])} have none, and nothing would lead to the nodes. Leave floating_ip out for one of them, in inventory/<site>/terraform.tfvars."
   }
 
   validation {

@@ -44,7 +44,8 @@ image = "Rocky-9-GenericCloud"
 #   security_groups = { node = "inside", controlplane = "outside" }
 # }
 
-# openstack flavor list. kubeadm wants 2 vCPUs and 1.7 GiB for a control plane; etcd goes with it, one or three of them.
+# openstack flavor list. kubeadm wants 2 vCPUs and 1.7 GiB for a control plane; etcd goes with it, one or three of them. Three
+# survive the loss of one, with endpoint_balancer in group_vars.
 nodes = {
   cp0 = { groups = ["controlplane", "etcd"], flavor = "m1.medium" }
   w0  = { groups = ["worker"], flavor = "m1.large", data_volume_gib = 100 }

@@ -394,6 +394,32 @@ run "control_plane_without_etcd" {
   expect_failures = [var.nodes]
 }
 
+run "worker_with_a_floating_ip" {
+  command = plan
+
+  variables {
+    nodes = {
+      cp0 = { groups = ["controlplane", "etcd"], flavor = "medium" }
+      w0  = { groups = ["worker"], flavor = "large", floating_ip = true }
+    }
+  }
+
+  expect_failures = [var.nodes]
+}
+
+run "no_control_plane_with_a_floating_ip" {
+  command = plan
+
+  variables {
+    nodes = {
+      cp0 = { groups = ["controlplane", "etcd"], flavor = "medium", floating_ip = false }
+      w0  = { groups = ["worker"], flavor = "large" }
+    }
+  }
+
+  expect_failures = [var.nodes]
+}
+
 run "no_worker" {
   command = plan
 
@@ -596,10 +622,15 @@ run "three_control_planes" {
   variables {
     nodes = {
       cp0 = { groups = ["controlplane", "etcd"], flavor = "medium" }
-      cp1 = { groups = ["controlplane", "etcd"], flavor = "medium" }
-      cp2 = { groups = ["controlplane", "etcd"], flavor = "medium" }
+      cp1 = { groups = ["controlplane", "etcd"], flavor = "medium", floating_ip = true }
+      cp2 = { groups = ["controlplane", "etcd"], flavor = "medium", floating_ip = false }
       w0  = { groups = ["worker"], flavor = "large" }
     }
+  }
+
+  assert {
+    condition     = keys(openstack_networking_floatingip_v2.controlplane) == ["cp0", "cp1"]
+    error_message = "Each control plane has a floating IP, but for those that say otherwise."
   }
 }
 

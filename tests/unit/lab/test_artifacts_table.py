@@ -80,8 +80,9 @@ def test_versions_are_those_of_the_profile(repo: Path) -> None:
     assert profile["docker_sandbox_image"].endswith(f"/pause:{parts['pause']}")
 
 
-def test_the_repository_has_what_role_base_asks_for(repo: Path) -> None:
+def test_the_repository_has_what_roles_ask_for(repo: Path) -> None:
     asked = set(role(repo, "base")["base_packages"])  # type: ignore[call-overload]
+    asked |= {role(repo, name)[f"{name}_package"] for name in ("endpoint", "firewall")}
     assert asked <= set(table.load("rpms")["package"])
 
 
