@@ -8,6 +8,11 @@ import (
 )
 
 func main() {
+	// kubeadm upgrade asks a pod for this, to see whether the cluster still runs any.
+	if len(os.Args) > 1 && os.Args[1] == "-v" {
+		println("pause")
+		return
+	}
 	signals := make(chan os.Signal, 16)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGCHLD)
 	for received := range signals {
