@@ -232,7 +232,7 @@ class Kube:
                     channel.write_stdin("\n")
                     answer = channel.readline_stdout(timeout=REQUEST_TIMEOUT_S[1])
                     if not answer:
-                        raise OSError(f"the command gave no answer: {channel.read_stderr()[-300:]}")
+                        raise OSError(f"the command gave no answer: {channel.read_stderr(timeout=1)[-300:]}")
                     yield asked, str(answer), time.time()
             finally:
                 channel.close()

@@ -70,39 +70,37 @@ class PodProber:
         self._dask_workers = dask_workers
 
     def measure(self, plan: Plan, terminal: Terminal) -> Measured:
-        with (
-            terminal.step(f"one pod on each of {', '.join(plan.cores)}") as tell,
-            each_helper(self._kube, list(plan.cores), plan.image, PURPOSE, serving(LOOKING)) as helpers,
-        ):
-            return self._in_pods(plan, helpers, tell)
+        terminal.say(f"  one pod on each of {', '.join(plan.cores)}")
+        with each_helper(self._kube, list(plan.cores), plan.image, PURPOSE, serving(LOOKING)) as helpers:
+            return self._in_pods(plan, helpers, terminal)
 
-    def _in_pods(self, plan: Plan, helpers: Helpers, tell: Callable[[str], None]) -> Measured:
+    def _in_pods(self, plan: Plan, helpers: Helpers, terminal: Terminal) -> Measured:
         kube, pods = self._kube, helpers.pods
         names = {node: pod.name for node, pod in pods.items()}
         cores = {node: plan.cores[node] for node in pods}
         started = Answers(helpers.started_s, helpers.failures)
         if not pods:
             return Measured(started=started)
-        tell("what each sees")
+        terminal.say("  what each sees")
         guests = ask_each(pods, lambda node: look(kube, names[node]))
         clocks = ask_each(pods, lambda node: read_clock(kube, names[node]))
-        tell(f"burning {sum(cores.values())} cores, each node alone")
+        terminal.say(f"  burning {sum(cores.values())} cores, each node alone")
         alone = burn_alone(kube, names, cores)
-        tell("burning, all nodes at once")
+        terminal.say("  burning, all nodes at once")
         together = burn_together(kube, names, cores)
         if plan.quick:
             return Measured(started, guests, clocks, alone, together)
-        tell("memory and disks, one node after the other")
+        terminal.say("  memory and disks, one node after the other")
         touched = ask_each(guests.values, lambda node: touch(kube, names[node], guests.values[node]), at_a_time=1)
         disks = ask_each(pods, lambda node: measure_disk(kube, names[node]), at_a_time=1)
-        tell("names and services, and the network between every pair")
+        terminal.say("  names and services, and the network between every pair")
         services = ask_each(pods, lambda node: measure_services(kube, names[node]), at_a_time=1)
         links = measure_links(kube, pods)
-        tell("starts of pods")
+        terminal.say("  starts of pods")
         starts = measure_starts(kube, list(pods), plan.image)
         dask_s = None
         workers = tuple(node for node in plan.workers if node in pods)
         if workers:
-            tell("start of Dask workers")
+            terminal.say("  start of Dask workers")
             dask_s = ask_each([""], lambda _: self._dask_workers(kube, pods[workers[0]], workers, plan.image))
         return Measured(started, guests, clocks, alone, together, touched, disks, links, services, starts, dask_s)
