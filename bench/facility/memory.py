@@ -11,8 +11,9 @@ SHARE_OF_AVAILABLE = 4
 
 
 class Touched(Found):
-    """Memory into every page of which a byte was written."""
+    """Memory into every page of which a byte was written; none, if the kernel did not let it."""
 
+    wanted_mib: int
     touched_mib: int
     wall_s: float
 

@@ -65,8 +65,11 @@ def test_a_guest_is_seen_with_the_limits_of_either_version_of_control_groups(tmp
 
 def test_memory_is_touched() -> None:
     found = Touched.model_validate_json(run("memory", 16))
-    assert found.touched_mib == 16
+    assert found.touched_mib == found.wanted_mib == 16
     assert found.wall_s > 0
+    limited = ["sh", "-c", 'ulimit -v 200000; exec "$0" "$@"', sys.executable, *command("memory", 512)[1:]]
+    ran = subprocess.run(limited, capture_output=True, text=True, check=True, timeout=60)
+    assert Touched.model_validate_json(ran.stdout).touched_mib == 0
 
 
 def test_the_disk_is_measured_within_its_bounds_and_nothing_is_left(tmp_path: Path) -> None:

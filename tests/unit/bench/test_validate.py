@@ -85,7 +85,7 @@ def sound() -> Measured:
         clocks=each(lambda _: Clock(0.002, 0.004)),
         alone=each(lambda _: delivered(1.95)),
         together=each(lambda _: delivered(1.9)),
-        touched=each(lambda _: Touched(touched_mib=256, wall_s=0.5)),
+        touched=each(lambda _: Touched(wanted_mib=256, touched_mib=256, wall_s=0.5)),
         disks=each(
             lambda _: Disk(written_bytes=128 << 20, write_s=1.0, read_bytes=128 << 20, read_s=0.5, sync_s=0.002)
         ),
@@ -319,6 +319,10 @@ def half_the_memory_by_limit(site: Site) -> None:
     find(site, "guests", "lab-w1", guest.model_copy(update={"pods_limit_bytes": 3072 << 20}))
 
 
+def no_memory(site: Site) -> None:
+    find(site, "touched", "lab-w1", Touched(wanted_mib=512, touched_mib=0, wall_s=1.0))
+
+
 def slow_disk(site: Site) -> None:
     find(
         site, "disks", "lab-w1",
@@ -408,6 +412,7 @@ def pod_does_not_start(site: Site) -> None:
         (half_the_memory, "lab-w1", "memory in the guest", "3000 MiB", "0.49 of what the flavor has"),
         (half_the_memory, "lab-w1", "memory in Kubernetes", "3000 MiB", "0.49 of what the flavor has"),
         (half_the_memory_by_limit, "lab-w1", "limits", "3072 MiB", "kubelet's settings (systemReserved"),
+        (no_memory, "lab-w1", "memory touched", "0 MiB", "the kernel did not give it"),
         (slow_disk, "lab-w1", "disk write", "4 MB/s", "slow disk: a throttle"),
         (slow_link, "lab-w0 → lab-w1", "bandwidth", "20 Mbit/s", "slow link: a limit on a port"),
         (slow_link, "lab-w1 → lab-w0", "bandwidth", "20 Mbit/s", "slow link: a limit on a port"),
@@ -528,6 +533,20 @@ def test_an_image_that_is_not_there_is_a_warning_unless_it_comes_too_late(look: 
         result = look(site)
         assert result.verdict is verdict
         assert result.wrong()[0].observed == "not there; a pod with it ran after 2.0 s"
+
+
+def test_dask_workers_that_come_late_or_not_at_all(look: Look) -> None:
+    late, never = Answers({"": 61.0}), Answers(dict[str, float](), {"": "3 Dask workers: 2 came in 120 s"})
+    for answers, verdict, words in (
+        (late, Verdict.FAILED, "the Dask operator is busy"),
+        (never, Verdict.UNKNOWN, "2 came"),
+    ):
+        site = Site()
+        site.measured = replace(site.measured, dask_s=answers)
+        result = look(site)
+        assert [row.subject for row in result.wrong()] == ["facility"]
+        assert result.verdict is verdict
+        assert words in result.wrong()[0].cause
 
 
 def test_a_clock_that_all_nodes_agree_against_is_this_machine_s(look: Look) -> None:
