@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +15,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import tornado.httpserver
+import tornado.netutil
+import tornado.web
+import tornado.websocket
 from test_cluster import SPEC
 
 from bench.engines.incluster import cluster_spec
@@ -23,7 +29,7 @@ from bench.facility.answers import ask_each
 from bench.facility.clock import read_clock
 from bench.facility.disk import Disk
 from bench.facility.guest import LOOKING, Guest
-from bench.facility.kube import PodState
+from bench.facility.kube import Kube, PodState
 from bench.facility.memory import Touched
 from bench.facility.network import Link, serving
 from bench.facility.pods import Shape, each_helper, helper_job
@@ -257,3 +263,54 @@ def test_one_that_fails_hides_no_other() -> None:
     found = ask_each([1, 2, 3], question)
     assert found.values == {1: 10, 3: 30}
     assert found.failures == {2: "it: broke"}
+
+
+@pytest.fixture
+def pod_over_the_wire(tmp_path: Path) -> Iterator[Kube]:
+    """A Kubernetes API that runs commands in its one pod: every line that is written to them comes back numbered."""
+    ready, loops = threading.Event(), list[Any]()
+
+    class Exec(tornado.websocket.WebSocketHandler):
+        lines = 0
+
+        def select_subprotocol(self, subprotocols: list[str]) -> str:
+            return subprotocols[0]
+
+        async def on_message(self, message: str | bytes) -> None:
+            # The first byte of a message is its channel: 0 is standard input, 1 standard output.
+            assert message in ("\0\n", b"\0\n")
+            self.lines += 1
+            await self.write_message(f"\1line {self.lines}\n".encode(), binary=True)
+
+    async def serve() -> None:
+        server = tornado.httpserver.HTTPServer(tornado.web.Application([(r"/api/v1/.*/exec", Exec)]))
+        sockets = tornado.netutil.bind_sockets(0, "127.0.0.1")
+        server.add_sockets(sockets)
+        loops.extend([asyncio.get_running_loop(), stop := asyncio.Event(), sockets[0].getsockname()[1]])
+        ready.set()
+        await stop.wait()
+        server.stop()
+
+    thread = threading.Thread(target=lambda: asyncio.run(serve()), daemon=True)
+    thread.start()
+    assert ready.wait(10)
+    config = tmp_path / "kubeconfig"
+    config.write_text(
+        json.dumps(
+            {
+                "clusters": [{"name": "c", "cluster": {"server": f"http://127.0.0.1:{loops[2]}"}}],
+                "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
+                "users": [{"name": "u", "user": {}}],
+                "current-context": "c",
+            }
+        )
+    )
+    yield Kube(config)
+    loops[0].call_soon_threadsafe(loops[1].set)
+    thread.join(10)
+
+
+def test_a_command_in_a_pod_is_asked_one_line_after_the_other(pod_over_the_wire: Kube) -> None:
+    said = list(pod_over_the_wire.converse("pod", ["clock"], 3))
+    assert [line for _, line, _ in said] == ["line 1", "line 2", "line 3"]
+    assert all(asked <= answered for asked, _, answered in said)
