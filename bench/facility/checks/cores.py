@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from ..rows import Observed, Row, Verdict
 from ..thresholds import Thresholds
 
+IN_A_POD = "cores in a pod"
 CAUSE = "it was not restarted after a resize, cores are offline (lscpu), or the hypervisor shows other cores"
 
 
@@ -19,10 +20,13 @@ def check(observed: Observed, _: Thresholds) -> Iterator[Row]:
         counted = [("cores in Kubernetes", node.capacity_cores, f"kubelet counts them when it starts: {CAUSE}")]
         if guests and name in guests.values:
             limited = f"pods may not run on all of them (cpuset), or {CAUSE}"
-            counted.append(("cores in a pod", guests.values[name].cores, limited))
+            counted.append((IN_A_POD, guests.values[name].cores, limited))
         for what, found, cause in counted:
             good = found == declared.size.cores
             more = "more" if found > declared.size.cores else "fewer"
             words = "" if good else f"{more} than the flavor has: {cause}"
             verdict = Verdict.OK if good else Verdict.FAILED
+            # a host that has fewer than it promised
+            if what == IN_A_POD and found < declared.size.cores and observed.allow_overcommit:
+                verdict = Verdict.WARNING
             yield Row((name,), what, f"{declared.size.cores}", f"{found:g}", verdict, words, found, "cores")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 
@@ -12,10 +13,16 @@ from ..thresholds import Thresholds
 def check(observed: Observed, _: Thresholds) -> Iterator[Row]:
     """Two rows for every node that has joined."""
     joined = [(name, node) for name, _, node in observed.joined()]
-    kubelets = {name: node.kubelet.removeprefix("v") for name, node in joined if node.kubelet}
-    runtimes = {name: node.runtime.rpartition("://v")[2].rpartition("://")[2] for name, node in joined if node.runtime}
+    kubelets = {name: numbers(node.kubelet) for name, node in joined if node.kubelet}
+    runtimes = {name: numbers(node.runtime) for name, node in joined if node.runtime}
     yield from compare("kubelet", kubelets, observed.versions.get("kubernetes"))
     yield from compare("container runtime", runtimes, observed.versions.get("containerd"))
+
+
+def numbers(version: str) -> str:
+    """The numbers alone, as site.yml writes them down: builds of distributions add words of their own."""
+    found = re.search(r"\d+\.\d+\.\d+", version)
+    return found[0] if found else version
 
 
 def compare(check: str, found: dict[str, str], installed: str | None) -> Iterator[Row]:

@@ -62,7 +62,7 @@ def joined(name: str) -> KubeNode:
         capacity_memory_bytes=memory,
         roles=frozenset(roles),
         kubelet="v1.26.3",
-        runtime="containerd://1.6.20",
+        runtime="containerd://1.6.20~ds1",
         boot_id=f"boot-{name}",
         images={IMAGE: 1_400_000_000},
     )
@@ -492,6 +492,14 @@ def test_a_site_that_allows_overcommit_is_only_warned(look: Look) -> None:
     assert exit_status(result) == 0
     assert len(wrong(result, Verdict.WARNING)) == 3
     assert "allow_overcommit" in remarks(result)[0]
+
+
+def test_a_flavor_of_more_cores_than_its_host_has_is_a_warning_where_that_is_allowed(look: Look) -> None:
+    for allowed, verdict in ((True, Verdict.WARNING), (False, Verdict.FAILED)):
+        site = Site(allow_overcommit=allowed)
+        find(site, "guests", "lab-w1", site.measured.guests.values["lab-w1"].model_copy(update={"cores": 1}))
+        result = look(site)
+        assert [(row.check, row.verdict) for row in result.wrong()] == [("cores in a pod", verdict)]
 
 
 def test_overcommit_excuses_no_missing_node(look: Look) -> None:
