@@ -59,7 +59,7 @@ def burn_together(kube: Kube, pods: Mapping[str, str], cores: Mapping[str, int])
     )
 
 
-def burn(kube: Kube, pod: str, processes: int, lead_s: float, seconds: float = SECONDS) -> Delivered:
+def burn(kube: Kube, pod: str, processes: int, lead_s: float) -> Delivered:
     """Burn in one pod.
 
     Raises
@@ -67,7 +67,7 @@ def burn(kube: Kube, pod: str, processes: int, lead_s: float, seconds: float = S
     BenchError
         It could not be done, or began too late to say anything of the node.
     """
-    found = run_script(kube, pod, Burned, "burn", processes, f"{lead_s:.3f}", seconds)
+    found = run_script(kube, pod, Burned, "burn", processes, f"{lead_s:.3f}", SECONDS)
     if found.late_s > MAX_LATE_S:
         raise BenchError(
             f"the burn in pod {pod}",

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import socket
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -24,17 +26,19 @@ from test_cluster import SPEC
 from bench.engines.incluster import cluster_spec
 from bench.engines.worker_start import measure_workers, owned_by
 from bench.errors import BenchError
-from bench.facility import clock, pods
+from bench.facility import burn, clock, disk, guest, pods, starts
 from bench.facility.answers import ask_each
 from bench.facility.clock import read_clock
 from bench.facility.disk import Disk
 from bench.facility.guest import LOOKING, Guest
 from bench.facility.kube import Kube, PodState
+from bench.facility.measured import Plan, PodProber
 from bench.facility.memory import Touched
 from bench.facility.network import Link, serving
 from bench.facility.pods import Shape, each_helper, helper_job
 from bench.facility.scripted import command, run_script
 from bench.facility.services import Services
+from bench.terminal import Terminal
 
 
 def run(script: str, *arguments: object, **environment: str) -> str:
@@ -314,3 +318,66 @@ def test_a_command_in_a_pod_is_asked_one_line_after_the_other(pod_over_the_wire:
     said = list(pod_over_the_wire.converse("pod", ["clock"], 3))
     assert [line for _, line, _ in said] == ["line 1", "line 2", "line 3"]
     assert all(asked <= answered for asked, _, answered in said)
+
+
+class ProcessesInsteadOfPods(Pods):
+    """A cluster whose pods are processes of this machine, which see it in the place of a node."""
+
+    def __init__(self, scratch: Path) -> None:
+        super().__init__()
+        self.seen = {guest.MEMINFO: "/proc/meminfo", guest.CGROUPS: "/sys/fs/cgroup", guest.SCRATCH: str(scratch)}
+        self.main: dict[str, subprocess.Popen[str]] = {}
+        self.most_jobs = 0
+
+    def _here(self, line: list[str]) -> list[str]:
+        return [sys.executable if word == "python3" else self.seen.get(word, word) for word in line]
+
+    def create_job(self, body: Any) -> None:
+        super().create_job(body)
+        self.most_jobs = max(self.most_jobs, len(self.jobs))
+        line = self._here(body["spec"]["template"]["spec"]["containers"][0]["command"])
+        self.main[body["metadata"]["name"]] = subprocess.Popen(line, text=True)
+
+    def delete_job(self, name: str) -> None:
+        super().delete_job(name)
+        if name in self.main:
+            process = self.main.pop(name)
+            process.kill()
+            process.wait()
+
+    def pods(self, selector: str) -> list[PodState]:
+        run = selector.partition("=")[2]
+        return [replace(pod, ip="127.0.0.1") for pod in super().pods(selector) if pod.name.startswith(run)]
+
+    def execute(self, pod: str, command: list[str]) -> tuple[int, str, str]:
+        environment = {**os.environ, "KUBERNETES_SERVICE_HOST": "127.0.0.1"}
+        ran = subprocess.run(self._here(command), capture_output=True, text=True, timeout=60, env=environment)
+        return ran.returncode, ran.stdout, ran.stderr
+
+    def converse(self, pod: str, command: list[str], questions: int) -> Iterator[tuple[float, str, float]]:
+        return super().converse(pod, self._here(command), questions)
+
+
+@pytest.mark.parametrize("quick", [True, False])
+def test_all_is_measured_in_one_set_of_pods(
+    quick: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, terminal: Terminal
+) -> None:
+    for name, value in (("SECONDS", 0.3), ("LEAD_ALONE_S", 0.7), ("LEAD_TOGETHER_S", 0.7), ("MAX_LATE_S", 60)):
+        monkeypatch.setattr(burn, name, value)
+    monkeypatch.setattr(disk, "MOST_BYTES", 4 << 20)
+    monkeypatch.setattr(starts, "ROUNDS", 2)
+    here: Any = ProcessesInsteadOfPods(tmp_path)
+    prober = PodProber(here, lambda _kube, asker, nodes, _image: 1.5 if nodes == ("a",) and asker.node == "a" else 0)
+    found = prober.measure(Plan({"a": 1, "b": 1}, ("a",), "image", quick), terminal)
+    assert here.jobs == {}
+    assert here.most_jobs == (2 if quick else 4)
+    answers = {name: each for name, each in vars(found).items() if each is not None}
+    assert {"started", "guests", "clocks", "alone", "together"} <= answers.keys()
+    assert len(answers) == (5 if quick else 11)
+    for name, each in answers.items():
+        assert each.failures == {}, name
+        assert set(each.values) == {"links": {("a", "b")}, "dask_s": {""}}.get(name, {"a", "b"})
+    if found.starts:
+        assert all(len(times) == 2 for times in found.starts.values.values())
+        assert found.dask_s is not None
+        assert found.dask_s.values == {"": 1.5}
