@@ -238,3 +238,33 @@ def test_a_node_that_has_never_reported_has_no_cores() -> None:
         0,
     )
     assert found.reason == "its kubelet has never reported"
+
+
+def test_a_node_is_read_with_all_that_is_compared() -> None:
+    found = as_node(
+        SimpleNamespace(
+            metadata=SimpleNamespace(
+                name="lab-cp0", labels={"kubernetes.io/os": "linux", "node-role.kubernetes.io/control-plane": ""}
+            ),
+            spec=SimpleNamespace(
+                unschedulable=True,
+                taints=[SimpleNamespace(key="node.kubernetes.io/unschedulable", effect="NoSchedule")],
+            ),
+            status=SimpleNamespace(
+                conditions=[SimpleNamespace(type="Ready", status="True", reason="KubeletReady", message="")],
+                capacity={"cpu": "4", "memory": "4194304Ki"},
+                allocatable={"cpu": "1900m", "memory": "4091904Ki"},
+                node_info=SimpleNamespace(
+                    kubelet_version="v1.26.3", container_runtime_version="containerd://1.6.20", boot_id="b"
+                ),
+                images=[SimpleNamespace(names=["a@sha256:0", "a:1"], size_bytes=7), SimpleNamespace(names=None)],
+            ),
+        )
+    )
+    assert (found.ready, found.schedulable, found.capacity_cores) == (True, False, 4)
+    assert found.allocatable_cores == pytest.approx(1.9)
+    assert (found.capacity_memory_bytes, found.allocatable_memory_bytes) == (4 << 30, 4091904 << 10)
+    assert found.roles == {"control-plane"}
+    assert found.taints == ("node.kubernetes.io/unschedulable:NoSchedule",)
+    assert (found.kubelet, found.runtime, found.boot_id) == ("v1.26.3", "containerd://1.6.20", "b")
+    assert found.images == {"a@sha256:0": 7, "a:1": 7}
