@@ -131,11 +131,15 @@ def run(
 
 
 @app.command()
-def validate(site: Site = DEFAULT_SITE, out: Out = None) -> None:
-    """Compare nodes and cores: declared, built, joined, measured. Status 1: mismatch, 2: could not tell."""
+def validate(
+    site: Site = DEFAULT_SITE,
+    quick: Annotated[bool, typer.Option("--quick", help="Of what is measured only the burn of all cores.")] = False,
+    out: Out = None,
+) -> None:
+    """Compare a site with what was ordered. Status 1: it is not that, 2: could not tell, 3: it changed meanwhile."""
     from .commands import validate_site
 
-    raise typer.Exit(validate_site(site, out, Terminal()))
+    raise typer.Exit(validate_site(site, out, quick, Terminal()))
 
 
 @app.command()
@@ -347,15 +351,16 @@ def data_repack(
     repack_data(input, entries_per_cluster, tree, Terminal())
 
 
-def end_on_signal(_number: int, _frame: FrameType | None) -> None:
-    """End as if by an exception."""
-    sys.exit(128 + signal.SIGTERM)
+def end_on_signal(number: int, _frame: FrameType | None) -> None:
+    """End as if by an exception, with the status that a shell gives such an end: no verdict's."""
+    sys.exit(128 + number)
 
 
 def main() -> None:
     """Entry point: errors are told in words, not as a traceback."""
     # A request to end unwinds the stack, so that what was started is taken back: here and in the cluster's Job.
-    signal.signal(signal.SIGTERM, end_on_signal)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, end_on_signal)
     try:
         app()
     except BenchError as error:

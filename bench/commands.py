@@ -37,7 +37,8 @@ from .report.model import RunResult
 from .report.page import run_page
 from .report.read import read_result
 from .report.tables import physics_table, time_table, yields_table
-from .report.validation import ValidateResult, remarks, validation_table
+from .report.validation import ValidateResult, remarks, validation_tables
+from .report.validation_exports import to_junit as validation_junit
 from .report.write import RUN_FILE, VALIDATE_FILE, run_folder, write_json, write_texts
 from .run import TUNED, exit_status, judge, prepare, run_here
 from .terminal import STAND_IN, Terminal
@@ -280,19 +281,21 @@ def show_run(result: RunResult, workload: Workload | TaskWorkload, terminal: Ter
         terminal.say("INVALID: this result must not be used")
 
 
-def validate_site(site: str, out: Path | None, terminal: Terminal) -> Exit:
+def validate_site(site: str, out: Path | None, quick: bool, terminal: Terminal) -> Exit:
     """Look at a site, write what was found, and say it."""
-    result = validate(site, observers(site), terminal)
-    path = run_folder(out, site, "validate") / VALIDATE_FILE
-    write_json(path, result)
+    result = validate(site, observers(site), terminal, quick)
+    folder = run_folder(out, site, "validate")
+    write_json(folder / VALIDATE_FILE, result)
+    write_texts(folder, {"validate.xml": validation_junit(result)})
     show_validation(result, terminal)
-    terminal.say(f"result: {path}")
+    terminal.say(f"result: {folder / VALIDATE_FILE}")
     return validate_status(result)
 
 
 def show_validation(result: ValidateResult, terminal: Terminal) -> None:
     """Show what was found on a site."""
-    terminal.show(validation_table(result))
+    for table in validation_tables(result):
+        terminal.show(table)
     for line in remarks(result):
         terminal.say(line)
 

@@ -9,7 +9,7 @@ class Exit(IntEnum):
     """Exit statuses of the command `bench`."""
 
     OK = 0
-    FAILED = 1  # the run could not be done, or `validate` found a mismatch
+    FAILED = 1  # the run could not be done, or `validate` found something that is not as ordered
     CANNOT_TELL = 2  # wrong usage, or `validate` could not look
     INVALID = 3  # the run was done, and its result must not be used
 

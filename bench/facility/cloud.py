@@ -7,27 +7,35 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from .. import paths
 from ..errors import BenchError, Exit
 
 
+class Flavor(NamedTuple):
+    """What a flavor promises."""
+
+    cores: int
+    memory_mib: int
+
+
 @dataclass(frozen=True)
 class Server:
-    """A server with the cores that its flavor had when it was built or last resized."""
+    """A server with the cores and the memory that its flavor had when it was built or last resized."""
 
     name: str
     status: str
     cores: int
     flavor: str
+    memory_mib: int = 0
 
 
 class Cloud(Protocol):
     """Who knows flavors and servers."""
 
-    def flavors(self) -> dict[str, int]:
-        """Cores by flavor name."""
+    def flavors(self) -> dict[str, Flavor]:
+        """Flavors by name."""
         ...
 
     def servers(self, facility: str) -> list[Server]:
@@ -68,9 +76,10 @@ class OpenStack:
                 Exit.CANNOT_TELL,
             ) from error
 
-    def flavors(self) -> dict[str, int]:
+    def flavors(self) -> dict[str, Flavor]:
         with self._reporting():
-            return {flavor.name: int(flavor.vcpus) for flavor in self._connection.compute.flavors()}
+            found = self._connection.compute.flavors()
+            return {flavor.name: Flavor(int(flavor.vcpus), int(flavor.ram)) for flavor in found}
 
     def servers(self, facility: str) -> list[Server]:
         with self._reporting():
@@ -80,6 +89,7 @@ class OpenStack:
                     status=server.status,
                     cores=int(server.flavor.vcpus),
                     flavor=str(server.flavor.original_name or server.flavor.name or server.flavor.id),
+                    memory_mib=int(server.flavor.ram),
                 )
                 for server in self._connection.compute.servers(details=True)
                 if server.metadata and server.metadata.get("facility") == facility

@@ -10,13 +10,15 @@ import json
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ..errors import BenchError, Exit
 
 NAMESPACE = "bench"
+ROLE_LABEL = "node-role.kubernetes.io/"
+DASK = {"group": "kubernetes.dask.org", "version": "v1", "namespace": NAMESPACE, "plural": "daskclusters"}
 REQUEST_TIMEOUT_S = (5, 30)
 
 
@@ -31,6 +33,13 @@ class KubeNode:
     capacity_cores: float
     allocatable_cores: float
     allocatable_memory_bytes: int
+    capacity_memory_bytes: int = 0
+    roles: frozenset[str] = frozenset()
+    taints: tuple[str, ...] = ()
+    kubelet: str = ""
+    runtime: str = ""
+    boot_id: str = ""
+    images: Mapping[str, int] = field(default_factory=dict[str, int])
 
 
 @dataclass(frozen=True)
@@ -42,6 +51,8 @@ class PodState:
     node: str
     ready: bool
     message: str
+    ip: str = ""
+    uid: str = ""
 
 
 def quantity(text: str) -> float:
@@ -140,10 +151,22 @@ class Kube:
     def dask_clusters(self) -> list[str]:
         """Names of the DaskClusters in the namespace of `bench`."""
         with self._reporting("listing DaskClusters"):
-            found = self._custom.list_namespaced_custom_object(
-                "kubernetes.dask.org", "v1", NAMESPACE, "daskclusters", _request_timeout=REQUEST_TIMEOUT_S
-            )
+            found = self._custom.list_namespaced_custom_object(**DASK, _request_timeout=REQUEST_TIMEOUT_S)
         return [item["metadata"]["name"] for item in found["items"]]
+
+    def create_dask_cluster(self, body: Mapping[str, Any]) -> None:
+        """Create a DaskCluster in the namespace of `bench`."""
+        with self._reporting(f"creating DaskCluster {body['metadata']['name']}"):
+            self._custom.create_namespaced_custom_object(**DASK, body=body, _request_timeout=REQUEST_TIMEOUT_S)
+
+    def delete_dask_cluster(self, name: str) -> None:
+        """Delete a DaskCluster with all it owns; one that is gone already is no error."""
+        with self._reporting(f"deleting DaskCluster {name}"):
+            self._unless_gone(
+                lambda: self._custom.delete_namespaced_custom_object(
+                    **DASK, name=name, propagation_policy="Background", _request_timeout=REQUEST_TIMEOUT_S
+                )
+            )
 
     def follow_log(self, pod: str) -> Iterator[str]:
         """Lines of a pod's log as they come; ends with the pod or when the connection breaks."""
@@ -178,20 +201,7 @@ class Kube:
             Exit status, standard output, standard error.
         """
         with self._reporting(f"running {command[0]} in pod {pod}"):
-            # The library's stream() swaps a method of the client it is given: a client of its own for each call
-            # keeps other threads out of it.
-            core = self._client.CoreV1Api(self._connect())
-            channel = self._stream.stream(
-                core.connect_get_namespaced_pod_exec,
-                pod,
-                NAMESPACE,
-                command=command,
-                stdin=stdin is not None,
-                stdout=True,
-                stderr=True,
-                tty=False,
-                _preload_content=False,
-            )
+            channel = self._channel(pod, command, stdin=stdin is not None)
             out: list[str] = []
             err: list[str] = []
             try:
@@ -205,6 +215,43 @@ class Kube:
             finally:
                 channel.close()
         return (1 if status is None else int(status)), "".join(out), "".join(err)
+
+    def converse(self, pod: str, command: list[str], questions: int) -> Iterator[tuple[float, str, float]]:
+        """Write empty lines to a command in a pod, one at a time, each after the answer to the one before.
+
+        Yields
+        ------
+        (float, str, float)
+            When the line was written (Unix time), the line that came back, and when.
+        """
+        with self._reporting(f"running {command[0]} in pod {pod}"):
+            channel = self._channel(pod, command, stdin=True)
+            try:
+                for _ in range(questions):
+                    asked = time.time()
+                    channel.write_stdin("\n")
+                    answer = channel.readline_stdout(timeout=REQUEST_TIMEOUT_S[1])
+                    if not answer:
+                        raise OSError(f"the command gave no answer: {channel.read_stderr(timeout=1)[-300:]}")
+                    yield asked, str(answer), time.time()
+            finally:
+                channel.close()
+
+    def _channel(self, pod: str, command: list[str], stdin: bool) -> Any:
+        # The library's stream() swaps a method of the client it is given: a client of its own for each call
+        # keeps other threads out of it.
+        core = self._client.CoreV1Api(self._connect())
+        return self._stream.stream(
+            core.connect_get_namespaced_pod_exec,
+            pod,
+            NAMESPACE,
+            command=command,
+            stdin=stdin,
+            stdout=True,
+            stderr=True,
+            tty=False,
+            _preload_content=False,
+        )
 
     def wait_for_pods(self, selector: str, wanted: int, timeout_s: float, what: str) -> list[PodState]:
         """Wait until that many pods run and are ready.
@@ -257,6 +304,8 @@ def as_node(item: Any) -> KubeNode:
     # a node that somebody created by hand has neither until its kubelet reports
     capacity: dict[str, str] = item.status.capacity or {}
     allocatable: dict[str, str] = item.status.allocatable or {}
+    info = item.status.node_info
+    labels: dict[str, str] = item.metadata.labels or {}
     return KubeNode(
         name=item.metadata.name,
         ready=is_ready,
@@ -265,6 +314,13 @@ def as_node(item: Any) -> KubeNode:
         capacity_cores=quantity(capacity.get("cpu", "0")),
         allocatable_cores=quantity(allocatable.get("cpu", "0")),
         allocatable_memory_bytes=int(quantity(allocatable.get("memory", "0"))),
+        capacity_memory_bytes=int(quantity(capacity.get("memory", "0"))),
+        roles=frozenset(label.removeprefix(ROLE_LABEL) for label in labels if label.startswith(ROLE_LABEL)),
+        taints=tuple(f"{each.key}:{each.effect}" for each in item.spec.taints or ()),
+        kubelet=info.kubelet_version if info else "",
+        runtime=info.container_runtime_version if info else "",
+        boot_id=info.boot_id if info else "",
+        images={name: int(image.size_bytes or 0) for image in item.status.images or () for name in image.names or ()},
     )
 
 
@@ -287,4 +343,6 @@ def as_pod(item: Any) -> PodState:
         node=item.spec.node_name or "",
         ready=any(each.type == "Ready" and each.status == "True" for each in conditions),
         message="; ".join(messages),
+        ip=item.status.pod_ip or "",
+        uid=item.metadata.uid or "",
     )

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from .. import paths
 from ..errors import BenchError, Exit
+from .thresholds import Thresholds
 
 
 class InstalledNode(BaseModel):
@@ -39,6 +40,7 @@ class Facility(BaseModel):
     kubeconfig: str
     endpoints: dict[str, str] = Field(default_factory=dict)
     allow_overcommit: bool = False
+    thresholds: Thresholds = Thresholds()
 
     def workers(self) -> list[str]:
         """Names of the nodes that analyses run on."""

@@ -154,8 +154,11 @@ def test_bad_groups_are_named(repo: Path, site: Path, change: dict[str, Any], sa
         ({}, 'network_cidr = "10.96.5.0/24"', ["network_cidr (10.96.5.0/24)", "kubernetes_service_cidr"]),
         ({"analysis_image_digest": "latest"}, "", ["analysis_image_digest", "latest", "group_vars/all"]),
         ({"artifact_manifest": "/nowhere.json"}, "", ["artifact_manifest is /nowhere.json"]),
+        ({"facility_thresholds": {"dns_ms_max": -1}}, "", ["facility_thresholds.dns_ms_max is -1", "below 0"]),
+        ({"facility_thresholds": {"cores_share_min": 90}}, "", ["cores_share_min is 90", "a share not above 1"]),
+        ({"facility_thresholds": {"dns_max": 1}}, "", ["facility_thresholds in group_vars", "dns_max", "dns_ms_max"]),
     ],
-    ids=["version", "pods differ", "overlap", "digest", "manifest"],
+    ids=["version", "pods differ", "overlap", "digest", "manifest", "negative", "no share", "no threshold"],
 )
 def test_bad_values_are_named_with_their_file(
     repo: Path, site: Path, variables: dict[str, Any], tfvars: str, says: list[str]

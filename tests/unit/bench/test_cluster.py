@@ -23,8 +23,8 @@ from bench.engines.incluster import JobFile, JobSpec, cluster_spec
 from bench.engines.kubernetes import analysis_nodes, default_workers, job_manifest
 from bench.engines.local import Serial
 from bench.errors import BenchError, Exit
-from bench.facility.burn import SCRIPT
 from bench.facility.kube import Kube, KubeNode, as_node, quantity
+from bench.facility.scripted import command
 from bench.facility.site import Facility, InstalledNode
 from bench.report import schemas
 from bench.run import run_here
@@ -211,7 +211,9 @@ def test_staging(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, terminal: Term
 
 
 def test_the_burn_counts_processor_time() -> None:
-    ran = subprocess.run([sys.executable, "-c", SCRIPT, "1", "0.3", "0.5"], capture_output=True, text=True, check=True)
+    ran = subprocess.run(
+        [sys.executable, *command("burn", 1, 0.3, 0.5)[1:]], capture_output=True, text=True, check=True
+    )
     found = json.loads(ran.stdout)
     assert found["wall_s"] == pytest.approx(0.5, abs=0.2)
     assert 0 < found["cpu_s"] <= found["wall_s"] * 1.05
@@ -224,9 +226,9 @@ def test_the_committed_schema_is_that_of_the_result(name: str) -> None:
 
 def test_a_node_that_has_never_reported_has_no_cores() -> None:
     empty = SimpleNamespace(
-        metadata=SimpleNamespace(name="lab-w0"),
-        spec=SimpleNamespace(unschedulable=None),
-        status=SimpleNamespace(conditions=None, capacity=None, allocatable=None),
+        metadata=SimpleNamespace(name="lab-w0", labels=None),
+        spec=SimpleNamespace(unschedulable=None, taints=None),
+        status=SimpleNamespace(conditions=None, capacity=None, allocatable=None, node_info=None, images=None),
     )
     found = as_node(empty)
     assert (found.ready, found.capacity_cores, found.allocatable_cores, found.allocatable_memory_bytes) == (
@@ -236,3 +238,33 @@ def test_a_node_that_has_never_reported_has_no_cores() -> None:
         0,
     )
     assert found.reason == "its kubelet has never reported"
+
+
+def test_a_node_is_read_with_all_that_is_compared() -> None:
+    found = as_node(
+        SimpleNamespace(
+            metadata=SimpleNamespace(
+                name="lab-cp0", labels={"kubernetes.io/os": "linux", "node-role.kubernetes.io/control-plane": ""}
+            ),
+            spec=SimpleNamespace(
+                unschedulable=True,
+                taints=[SimpleNamespace(key="node.kubernetes.io/unschedulable", effect="NoSchedule")],
+            ),
+            status=SimpleNamespace(
+                conditions=[SimpleNamespace(type="Ready", status="True", reason="KubeletReady", message="")],
+                capacity={"cpu": "4", "memory": "4194304Ki"},
+                allocatable={"cpu": "1900m", "memory": "4091904Ki"},
+                node_info=SimpleNamespace(
+                    kubelet_version="v1.26.3", container_runtime_version="containerd://1.6.20", boot_id="b"
+                ),
+                images=[SimpleNamespace(names=["a@sha256:0", "a:1"], size_bytes=7), SimpleNamespace(names=None)],
+            ),
+        )
+    )
+    assert (found.ready, found.schedulable, found.capacity_cores) == (True, False, 4)
+    assert found.allocatable_cores == pytest.approx(1.9)
+    assert (found.capacity_memory_bytes, found.allocatable_memory_bytes) == (4 << 30, 4091904 << 10)
+    assert found.roles == {"control-plane"}
+    assert found.taints == ("node.kubernetes.io/unschedulable:NoSchedule",)
+    assert (found.kubelet, found.runtime, found.boot_id) == ("v1.26.3", "containerd://1.6.20", "b")
+    assert found.images == {"a@sha256:0": 7, "a:1": 7}
