@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 from pathlib import Path
+from types import ModuleType
 from typing import Annotated
 
 import typer
@@ -19,13 +20,13 @@ from lab.artifacts.plan import Line
 from lab.artifacts.store import Store
 from lab.console import console
 from lab.errors import LabError
-from lab.images import guest
+from lab.images import analysis, guest, hub
 
 app = typer.Typer(
     help="Fill the mirror that nodes fetch from: downloaded where upstream can be reached, else built.",
     add_completion=False,
 )
-ANALYSIS = "analysis"
+ANALYSIS, HUB = "analysis", "hub"
 # free disk that is asked for: Go keeps sources and compiled packages (10 GiB were seen), files and images take 1 GiB
 BUILD_GIB, FETCH_GIB = 10, 2
 
@@ -40,6 +41,7 @@ def artifacts(
         bool, typer.Option("--list", help="make nothing: print what a mirror has to hold, and where upstream has it")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="the list as JSON")] = False,
+    platform: Annotated[bool, typer.Option("--platform", help="the hub's image too, for JupyterHub")] = False,
 ) -> None:
     """Fill the mirror for a Kubernetes version and start it. What is there already is checked, not made again."""
     started = time.monotonic()
@@ -47,20 +49,21 @@ def artifacts(
         _list(kubernetes, only, as_json)
         return
     wanted = table.wanted(kubernetes)
-    names = [item.name for item in wanted] + [rpms.NAME, ANALYSIS]
-    chosen = set(only or names)
+    names = [item.name for item in wanted] + [rpms.NAME, ANALYSIS, HUB]
+    chosen = set(only or names[:-1]) | ({HUB} if platform else set())
     if unknown := sorted(chosen - set(names)):
         raise LabError(f"--only {', '.join(unknown)}: not in the tables.", f"There are: {', '.join(sorted(names))}.")
     with plan.exclusive(mirror.root()):
-        if chosen & {rpms.NAME, ANALYSIS, "docker"}:
+        if chosen & {rpms.NAME, ANALYSIS, HUB, "docker"}:
             engine.ensure()
+        if chosen & {rpms.NAME, ANALYSIS, "docker"}:
             guest.ensure()  # packages are made in it, and Docker's libraries looked for
         where = mirror.start()
         store = Store(mirror.root(), Registry(where.writer_url))
         store.sweep()
         lines = fill(store, kubernetes, [item for item in wanted if item.name in chosen], rpms.NAME in chosen)
-        if ANALYSIS in chosen:
-            lines.append(_analysis())
+        known = {item.sha256 for item in _known(paths.site() / "artifacts.json")}
+        lines += [_image(image, known) for name, image in ((ANALYSIS, analysis), (HUB, hub)) if name in chosen]
         _write(store, [line.artifact for line in lines], complete=only is None)
     _report(lines, where, time.monotonic() - started)
 
@@ -102,15 +105,11 @@ def fill(store: Store, kubernetes: str, wanted: list[table.Wanted], packages: bo
     return lines
 
 
-def _analysis() -> Line:
-    from lab.images import analysis
-
+def _image(image: ModuleType, known: set[str]) -> Line:
+    """One of the images that this checkout describes, made where it is not up to date."""
     started = time.monotonic()
-    before = {item.sha256 for item in _known(paths.site() / "artifacts.json")}
-    artifact = Artifact(**analysis.ensure().artifact())  # type: ignore[arg-type]
-    if artifact.sha256 in before:
-        return Line(artifact)
-    return Line(artifact, time.monotonic() - started)
+    artifact = Artifact(**image.ensure().artifact(image.HOW))
+    return Line(artifact, None if artifact.sha256 in known else time.monotonic() - started)
 
 
 def _known(path: Path) -> list[Artifact]:
@@ -121,11 +120,11 @@ def _known(path: Path) -> list[Artifact]:
 
 
 def _write(store: Store, artifacts: list[Artifact], *, complete: bool) -> None:
-    """Write both manifests; with --only the others stay as they were."""
+    """Write both manifests; with --only the others stay as they were, and the hub's image always does."""
     public, own = store.root / "files/manifest.json", paths.site() / "artifacts.json"
     names = {(item.kind, item.name) for item in artifacts}
     kinds = {item.kind for item in artifacts} & {"rpm"}  # made together, so the older ones are gone
-    kept = [] if complete else _known(public)
+    kept = [item for item in _known(public) if not complete or item.name == hub.REPOSITORY]
     every = [item for item in kept if item.kind not in kinds and (item.kind, item.name) not in names] + artifacts
     manifest.write(public, every)
     manifest.write(own, every)
