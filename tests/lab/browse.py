@@ -23,7 +23,7 @@ def main(url: str, user: str, picture: Path) -> None:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         page = browser.new_context(ignore_https_errors=True, viewport={"width": 1400, "height": 900}).new_page()
         page.goto(f"{url}/hub/login")
-        page.get_by_role("link", name="Sign in").click()
+        page.get_by_role("button", name="Sign in").click()
         page.locator("input[name=sub]").fill(user)
         page.get_by_role("button", name="Authorize").click()
         print(f"logged in: {time.monotonic() - began:.1f} s")

@@ -43,7 +43,7 @@ class User:
     def log_in_at_provider(self) -> httpx.Response:
         """Through the login service, which is told the name; the hub's answer to what that says."""
         form = self.http.get(f"{self.url}/hub/oauth_login")
-        assert form.status_code == 200, form.text
+        assert form.status_code == 200, f"{form.status_code} from {form.url}"
         return self.http.post(str(form.url), data={"sub": self.name})
 
     def log_in_with(self, password: str) -> httpx.Response:
@@ -59,7 +59,9 @@ class User:
         return self.http.request(method, f"{self.url}/hub/api{path}", headers=headers, **more)
 
     def ready(self) -> bool:
-        return bool(self.api("GET", f"/users/{self.name}").json().get("servers", {}).get("", {}).get("ready"))
+        """Whether the hub answers and says that the server runs."""
+        answer = self.api("GET", f"/users/{self.name}")
+        return answer.status_code == 200 and bool(answer.json()["servers"].get("", {}).get("ready"))
 
     def start(self) -> float:
         """Start the server; returns the seconds until JupyterLab answers."""

@@ -4,7 +4,9 @@ from pathlib import Path
 
 import bcrypt
 import nativeauthenticator
+from jupyterhub.handlers.login import LoginHandler
 from nativeauthenticator import NativeAuthenticator
+from nativeauthenticator.handlers import ChangePasswordAdminHandler, ChangePasswordHandler
 from nativeauthenticator.orm import UserInfo
 
 PASSWORDS = Path("/run/secrets/passwords")
@@ -29,6 +31,14 @@ class LocalAuthenticator(NativeAuthenticator):
                 hashed = bcrypt.hashpw(password.encode(), bcrypt.gensalt())
                 self.db.add(UserInfo(username=self.normalize_username(name), password=hashed, is_authorized=True))
         self.db.commit()
+
+    def get_handlers(self, app):
+        """Pages to log in and to change a password; the login page of NativeAuthenticator 1.3 fails in JupyterHub 6."""
+        return [
+            (r"/login", LoginHandler),
+            (r"/change-password", ChangePasswordHandler),
+            (r"/change-password/([^/]+)", ChangePasswordAdminHandler),
+        ]
 
 
 def first_passwords(folder):

@@ -238,7 +238,7 @@ async def ask(method, path, body=None):
         f"https://{host}:{port}{path}",
         method=method,
         headers={
-            "Authorization": f"Bearer {(CREDENTIALS / 'token').read_text()}",
+            "Authorization": f"Bearer {(CREDENTIALS / 'token').read_text().strip()}",
             "Content-Type": "application/apply-patch+yaml" if method == "PATCH" else "application/json",
         },
         body=None if body is None else json.dumps(body),
