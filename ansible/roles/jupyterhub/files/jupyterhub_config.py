@@ -60,8 +60,6 @@ c.KubeSpawner.automount_service_account_token = True
 c.KubeSpawner.image = single["image"]
 c.KubeSpawner.image_pull_policy = "IfNotPresent"
 c.KubeSpawner.cmd = ["jupyterhub-singleuser"]
-# Servers fetch no news of JupyterLab, and ask nobody whether they want some.
-c.KubeSpawner.args = ["--LabApp.news_url=None", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"]
 c.KubeSpawner.default_url = "/lab"
 c.KubeSpawner.start_timeout = single["start_timeout"]
 c.KubeSpawner.http_timeout = 120

@@ -24,6 +24,7 @@ ENVIRONMENT = "facility/analysis-environment"
 REPOSITORY = "facility/analysis"
 ENVIRONMENT_INPUTS = ("Dockerfile", "requirements.lock", "c++", "bench", "dask.yaml")
 BENCH_DOCKERFILE = "bench.Dockerfile"
+BENCH_INPUTS = (BENCH_DOCKERFILE, "overrides.json")
 BUILDER_LABEL = "facility.stage=builder"
 INDEX_ARGUMENTS = ("PIP_INDEX_URL", "UV_DEFAULT_INDEX")
 HOW = "docker build from images/analysis and this checkout's bench"
@@ -40,7 +41,7 @@ def recipe(checkout: Path, environment: str) -> str:
     return docker.digest(
         [
             *docker.files(checkout / "bench"),
-            ("dockerfile", (checkout / "images/analysis" / BENCH_DOCKERFILE).read_bytes()),
+            *docker.files(checkout / "images/analysis", BENCH_INPUTS),
             ("version", str(project["version"]).encode()),
             ("environment", environment.encode()),
         ]
@@ -71,7 +72,8 @@ def _build(checkout: Path, environment_hash: str, run: Runner) -> Pushed:
         context = Path(folder)
         wanted = _snapshot(checkout, environment_hash, context / "site", run)
         image = f"{WRITER}/{REPOSITORY}:{wanted[:12]}"
-        shutil.copy(checkout / "images/analysis" / BENCH_DOCKERFILE, context / "Dockerfile")
+        docker.copy_into(context, *(checkout / "images/analysis" / file for file in BENCH_INPUTS))
+        (context / BENCH_DOCKERFILE).rename(context / "Dockerfile")
         docker.build(image, context, wanted, title=f"image {image}", arguments={"ENVIRONMENT": environment}, run=run)
     pushed = registry.push(image, run)
     console.print(
