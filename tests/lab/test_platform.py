@@ -17,7 +17,7 @@ import pytest
 from hub_client import REDIRECTS, User
 from kubernetes import client, config
 
-pytestmark = [pytest.mark.lab, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.lab, pytest.mark.long, pytest.mark.timeout(900)]
 
 HUB = "jupyterhub"
 # alice and bob are in the group that may log in; mallory has an account at the login service and no more
