@@ -39,6 +39,8 @@ lock: .venv/.complete ## new locks from the declared dependencies
 	$(BIN)/uv pip compile -q --no-header --no-annotate --generate-hashes --prerelease=if-necessary-or-explicit --extra dev --python-version 3.11 pyproject.toml -o requirements.lock
 	$(BIN)/uv pip compile -q --no-header --no-annotate --generate-hashes --python-version 3.11 lab/pyproject.toml -o lab/requirements.lock
 	$(BIN)/uv pip compile -q --no-header --no-annotate --generate-hashes --prerelease=if-necessary-or-explicit --python-version 3.11 -c requirements.lock images/analysis/requirements.in -o images/analysis/requirements.lock
+	$(BIN)/uv pip compile -q --no-header --no-annotate --generate-hashes --python-version 3.11 -c images/analysis/requirements.lock images/hub/requirements.in -o images/hub/requirements.lock
+	cd images/hub && npm install --silent --package-lock-only --omit-lockfile-registry-resolved --no-audit --no-fund
 	@$(MAKE) -s env
 
 # --- the whole chain on this machine ----------------------------------------------------------------------------

@@ -19,6 +19,7 @@ from ..measure.phases import Phases
 from ..passes import measure
 from ..terminal import Terminal
 from ..workloads import WORKLOADS, FccZee, TaskWorkload
+from . import daskcluster
 from .compat import accept_old_clusters, wait_for_names
 from .dask import NODE_VARIABLE, Dask
 from .envelope import Envelope, Failure, to_lines
@@ -62,7 +63,7 @@ class JobSpec(BaseModel):
 
 
 def placement(nodes: tuple[str, ...]) -> dict[str, Any]:
-    """Only on nodes for analyses, whatever else they are; off a lost node within 20 s instead of Kubernetes' 300."""
+    """Only on nodes for analyses, and soon off a lost one."""
     return {
         "affinity": {
             "nodeAffinity": {
@@ -75,14 +76,7 @@ def placement(nodes: tuple[str, ...]) -> dict[str, Any]:
                 }
             }
         },
-        "tolerations": [
-            {"key": "node-role.kubernetes.io/control-plane", "operator": "Exists", "effect": "NoSchedule"},
-            *(
-                {"key": f"node.kubernetes.io/{state}", "operator": "Exists", "effect": "NoExecute",
-                 "tolerationSeconds": 20}
-                for state in ("not-ready", "unreachable")
-            ),
-        ],
+        "tolerations": list(daskcluster.TOLERATIONS),
         "terminationGracePeriodSeconds": 10,
         "enableServiceLinks": False,
     }  # fmt: skip
@@ -95,83 +89,22 @@ def datasets_volume(folder: str) -> tuple[list[dict[str, Any]], list[dict[str, A
 
 
 def cluster_spec(spec: JobSpec, owner_uid: str) -> dict[str, Any]:
-    """The DaskCluster: a scheduler and single-threaded workers, spread over the nodes.
-
-    The commands are spelled out because the operator's default names scripts that distributed no longer has. The Job
-    owns the cluster: it goes with the Job, even where nobody is left to close it.
-    """
+    """The DaskCluster of a Job, which owns it and takes it along."""
     volumes, mounts = datasets_volume(spec.dataset_folder)
-    labels = {"app": "bench", "bench-run": spec.name}
-    spread = {
-        "maxSkew": 1,
-        "topologyKey": "kubernetes.io/hostname",
-        "whenUnsatisfiable": "ScheduleAnyway",
-        "labelSelector": {"matchLabels": {"dask.org/cluster-name": spec.name, "dask.org/component": "worker"}},
-    }
-    worker = {
-        "name": "worker",
-        "image": spec.image,
-        "imagePullPolicy": "IfNotPresent",
-        "args": [
-            "dask", "worker", "--nthreads", "1", "--memory-limit", f"{WORKER_MEMORY_MIB - 100}MiB", "--no-dashboard",
-            "--name", "$(DASK_WORKER_NAME)", "--death-timeout", "120",
-        ],
-        "env": [
-            {"name": NODE_VARIABLE, "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}},
-            {"name": "MALLOC_TRIM_THRESHOLD_", "value": "0"},
-            *({"name": f"{library}_NUM_THREADS", "value": "1"} for library in ("OMP", "OPENBLAS", "MKL")),
-        ],
-        "resources": {
-            "requests": {"cpu": "100m", "memory": "500Mi"},
-            "limits": {"memory": f"{WORKER_MEMORY_MIB}Mi"},
-        },
-        "volumeMounts": mounts,
-    }  # fmt: skip
-    ports = [("tcp-comm", 8786), ("http-dashboard", 8787)]
-    scheduler = {
-        "name": "scheduler",
-        "image": spec.image,
-        "imagePullPolicy": "IfNotPresent",
-        "args": ["dask", "scheduler", "--host", "0.0.0.0"],
-        "ports": [{"name": name, "containerPort": port, "protocol": "TCP"} for name, port in ports],
-        "resources": {"requests": {"cpu": "50m", "memory": "200Mi"}, "limits": {"memory": "600Mi"}},
-        "readinessProbe": {
-            "httpGet": {"port": "http-dashboard", "path": "/health"}, "initialDelaySeconds": 1, "periodSeconds": 2,
-        },
-    }  # fmt: skip
-    return {
-        "apiVersion": "kubernetes.dask.org/v1",
-        "kind": "DaskCluster",
-        "metadata": {
-            "name": spec.name,
-            "labels": labels,
-            "ownerReferences": [
-                {"apiVersion": "batch/v1", "kind": "Job", "name": spec.name, "uid": owner_uid}
-            ] if owner_uid else [],
-        },
-        "spec": {
-            "idleTimeout": 600,
-            "worker": {
-                "replicas": spec.workers,
-                "spec": {
-                    **placement(spec.nodes),
-                    "topologySpreadConstraints": [spread],
-                    "containers": [worker],
-                    "volumes": volumes,
-                },
-            },
-            "scheduler": {
-                "spec": {**placement(spec.nodes), "containers": [scheduler]},
-                "service": {
-                    "type": "ClusterIP",
-                    "selector": {"dask.org/cluster-name": spec.name, "dask.org/component": "scheduler"},
-                    "ports": [
-                        {"name": name, "protocol": "TCP", "port": port, "targetPort": name} for name, port in ports
-                    ],
-                },
-            },
-        },
-    }  # fmt: skip
+    return daskcluster.manifest(
+        daskcluster.Order(
+            name=spec.name,
+            image=spec.image,
+            workers=spec.workers,
+            worker_limit_mib=WORKER_MEMORY_MIB,
+            worker_requests={"cpu": "100m", "memory": "500Mi"},
+            labels={"app": "bench", "bench-run": spec.name},
+            owner={"apiVersion": "batch/v1", "kind": "Job", "name": spec.name, "uid": owner_uid} if owner_uid else None,
+            placement=placement(spec.nodes),
+            volumes=volumes,
+            mounts=mounts,
+        )
+    )
 
 
 def kube_cluster(spec: JobSpec) -> Callable[[ExitStack], Any]:

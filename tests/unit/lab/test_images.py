@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 from lab.errors import LabError
-from lab.images import analysis, apt, base, docker, guest
+from lab.images import analysis, apt, base, docker, guest, hub
+from lab.images import registry as images_registry
 
 from lab import command
 
@@ -155,6 +156,17 @@ def test_each_input_of_the_environment_counts(checkout: Path, name: str) -> None
     assert analysis.environment_recipe(folder, "base:2") != analysis.environment_recipe(folder, "base:1")
 
 
+@pytest.mark.parametrize("name", hub.INPUTS)
+def test_each_input_of_the_hub_counts(repo: Path, tmp_path: Path, name: str) -> None:
+    folder = tmp_path / "hub"
+    shutil.copytree(repo / "images/hub", folder)
+    before = hub.recipe(folder, "base:1")
+    with (folder / name).open("a") as file:
+        file.write("\n")
+    assert hub.recipe(folder, "base:1") != before
+    assert hub.recipe(folder, "base:2") != hub.recipe(folder, "base:1")
+
+
 def test_a_change_of_bench_while_it_is_packed_is_seen(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rounds = []
 
@@ -185,11 +197,24 @@ def test_cluster_and_client_have_the_same_versions(repo: Path) -> None:
     assert {name: (version, hosts[name]) for name, version in ours.items() if hosts.get(name, version) != version} == {}
 
 
-def test_each_requirement_is_locked_with_hashes(repo: Path) -> None:
-    lock = (repo / "images/analysis/requirements.lock").read_text()
-    wanted = re.findall(r"(?m)^([a-z0-9-]+)", (repo / "images/analysis/requirements.in").read_text())
-    assert set(wanted) <= pins(repo / "images/analysis/requirements.lock").keys()
+def test_hub_and_servers_have_the_same_versions(repo: Path) -> None:
+    ours, servers = pins(repo / "images/hub/requirements.lock"), pins(repo / "images/analysis/requirements.lock")
+    assert {"jupyterhub", "jupyterhub-kubespawner", "oauthenticator"} <= ours.keys()
+    assert {name: (value, servers[name]) for name, value in ours.items() if servers.get(name, value) != value} == {}
+
+
+@pytest.mark.parametrize("image", ["analysis", "hub"])
+def test_each_requirement_is_locked_with_hashes(repo: Path, image: str) -> None:
+    lock = (repo / f"images/{image}/requirements.lock").read_text()
+    wanted = re.findall(r"(?m)^([a-z0-9-]+)", (repo / f"images/{image}/requirements.in").read_text())
+    assert set(wanted) <= pins(repo / f"images/{image}/requirements.lock").keys()
     assert re.search(r"(?m)^\S+==\S+$", lock) is None, "a line without a hash"
+
+
+def test_the_proxy_is_locked_with_hashes_and_without_addresses(repo: Path) -> None:
+    packages = json.loads((repo / "images/hub/package-lock.json").read_text())["packages"]
+    assert "node_modules/configurable-http-proxy" in packages
+    assert all("integrity" in each and "resolved" not in each for name, each in packages.items() if name)
 
 
 def test_the_version_of_uv_comes_from_the_lock(repo: Path, tmp_path: Path) -> None:
@@ -309,21 +334,21 @@ def registry(monkeypatch: pytest.MonkeyPatch, answer: object) -> None:
             raise answer
         return answer
 
-    monkeypatch.setattr(analysis.urllib.request, "urlopen", urlopen)
+    monkeypatch.setattr(images_registry.urllib.request, "urlopen", urlopen)
 
 
 def test_an_image_of_the_registry_is_named_by_its_digest(monkeypatch: pytest.MonkeyPatch) -> None:
     registry(monkeypatch, Reply({"layers": [{"size": 3}, {"size": 4}]}, "sha256:abc"))
-    assert analysis.in_registry("facility/analysis", "1") == analysis.Pushed("facility/analysis", "1", "abc", 7)
+    assert images_registry.find("facility/analysis", "1") == images_registry.Pushed("facility/analysis", "1", "abc", 7)
 
 
 def test_what_the_registry_lacks_is_none_and_its_errors_are_errors(monkeypatch: pytest.MonkeyPatch) -> None:
     registry(monkeypatch, urllib.error.HTTPError("u", 404, "", Message(), None))
-    assert analysis.in_registry("facility/analysis", "1") is None
+    assert images_registry.find("facility/analysis", "1") is None
     registry(monkeypatch, urllib.error.HTTPError("u", 500, "", Message(), None))
     with pytest.raises(LabError, match="500"):
-        analysis.in_registry("facility/analysis", "1")
+        images_registry.find("facility/analysis", "1")
     registry(monkeypatch, ConnectionRefusedError("refused"))
     with pytest.raises(LabError, match="does not answer") as error:
-        analysis.in_registry("facility/analysis", "1")
+        images_registry.find("facility/analysis", "1")
     assert "lab artifacts" in error.value.fix

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 from pathlib import Path
+from types import ModuleType
 from typing import Annotated
 
 import typer
@@ -19,13 +20,13 @@ from lab.artifacts.plan import Line
 from lab.artifacts.store import Store
 from lab.console import console
 from lab.errors import LabError
-from lab.images import guest
+from lab.images import analysis, guest, hub
 
 app = typer.Typer(
     help="Fill the mirror that nodes fetch from: downloaded where upstream can be reached, else built.",
     add_completion=False,
 )
-ANALYSIS = "analysis"
+ANALYSIS, HUB = "analysis", "hub"
 # free disk that is asked for: Go keeps sources and compiled packages (10 GiB were seen), files and images take 1 GiB
 BUILD_GIB, FETCH_GIB = 10, 2
 
@@ -40,6 +41,7 @@ def artifacts(
         bool, typer.Option("--list", help="make nothing: print what a mirror has to hold, and where upstream has it")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="the list as JSON")] = False,
+    platform: Annotated[bool, typer.Option("--platform", help="the hub's image too, for JupyterHub")] = False,
 ) -> None:
     """Fill the mirror for a Kubernetes version and start it. What is there already is checked, not made again."""
     started = time.monotonic()
@@ -47,20 +49,21 @@ def artifacts(
         _list(kubernetes, only, as_json)
         return
     wanted = table.wanted(kubernetes)
-    names = [item.name for item in wanted] + [rpms.NAME, ANALYSIS]
-    chosen = set(only or names)
+    names = [item.name for item in wanted] + [rpms.NAME, ANALYSIS, HUB]
+    chosen = set(only or names[:-1]) | ({HUB} if platform else set())
     if unknown := sorted(chosen - set(names)):
         raise LabError(f"--only {', '.join(unknown)}: not in the tables.", f"There are: {', '.join(sorted(names))}.")
     with plan.exclusive(mirror.root()):
-        if chosen & {rpms.NAME, ANALYSIS, "docker"}:
+        if chosen & {rpms.NAME, ANALYSIS, HUB, "docker"}:
             engine.ensure()
+        if chosen & {rpms.NAME, ANALYSIS, "docker"}:
             guest.ensure()  # packages are made in it, and Docker's libraries looked for
         where = mirror.start()
         store = Store(mirror.root(), Registry(where.writer_url))
         store.sweep()
         lines = fill(store, kubernetes, [item for item in wanted if item.name in chosen], rpms.NAME in chosen)
-        if ANALYSIS in chosen:
-            lines.append(_analysis())
+        known = {item.sha256 for item in _known(paths.site() / "artifacts.json")}
+        lines += [_image(image, known) for name, image in ((ANALYSIS, analysis), (HUB, hub)) if name in chosen]
         _write(store, [line.artifact for line in lines], complete=only is None)
     _report(lines, where, time.monotonic() - started)
 
@@ -102,15 +105,11 @@ def fill(store: Store, kubernetes: str, wanted: list[table.Wanted], packages: bo
     return lines
 
 
-def _analysis() -> Line:
-    from lab.images import analysis
-
+def _image(image: ModuleType, known: set[str]) -> Line:
+    """One of the images that this checkout describes, made where it is not up to date."""
     started = time.monotonic()
-    before = {item.sha256 for item in _known(paths.site() / "artifacts.json")}
-    artifact = Artifact(**analysis.ensure().artifact())  # type: ignore[arg-type]
-    if artifact.sha256 in before:
-        return Line(artifact)
-    return Line(artifact, time.monotonic() - started)
+    artifact = Artifact(**image.ensure().artifact(image.HOW))
+    return Line(artifact, None if artifact.sha256 in known else time.monotonic() - started)
 
 
 def _known(path: Path) -> list[Artifact]:
@@ -131,8 +130,9 @@ def _write(store: Store, artifacts: list[Artifact], *, complete: bool) -> None:
 def kept(known: list[Artifact], made: list[Artifact], *, complete: bool) -> list[Artifact]:
     """What of a manifest stays beside what was made.
 
-    Always: what the tables name for another version of Kubernetes, which a standing cluster may still have. Unless the
-    run was complete, everything else too, but for what was made in another version now.
+    Always: what the tables name for another version of Kubernetes, which a standing cluster may still have, and the
+    hub's image, which is made for the sites that have the platform. Unless the run was complete, everything else too,
+    but for what was made in another version now.
     """
     tables = {item.path for version in table.versions() for item in table.wanted(version)}
     made_paths, names = {item.path for item in made}, {(item.kind, item.name) for item in made}
@@ -142,7 +142,10 @@ def kept(known: list[Artifact], made: list[Artifact], *, complete: bool) -> list
         for item in known
         if item.path not in made_paths
         and item.kind not in packages
-        and (item.path in tables or not (complete or (item.kind, item.name) in names))
+        and (
+            item.path in tables
+            or not (item.name != hub.REPOSITORY if complete else (item.kind, item.name) in names)
+        )
     ]
 
 

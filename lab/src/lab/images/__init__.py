@@ -1,1 +1,1 @@
-"""The container images that are built on this machine: base, guest and analysis."""
+"""The container images that are built on this machine: base, guest, analysis and hub."""

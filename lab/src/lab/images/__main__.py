@@ -1,4 +1,4 @@
-"""`python -m lab.images [guest|analysis]`: build what is not up to date, and tell where it is."""
+"""`python -m lab.images [guest|analysis|hub]`: build what is not up to date, and tell where it is."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import time
 from lab import engine
 from lab.console import console
 from lab.errors import LabError
-from lab.images import analysis, docker, guest
+from lab.images import analysis, docker, guest, hub
 
 
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m lab.images", description="Build the images that are not up to date."
     )
-    parser.add_argument("image", nargs="?", choices=["guest", "analysis"], help="default: both")
+    parser.add_argument("image", nargs="?", choices=["guest", "analysis", "hub"], help="default: guest and analysis")
     wanted = parser.parse_args(argv).image
     try:
         engine.ensure()
@@ -24,9 +24,11 @@ def main(argv: list[str] | None = None) -> int:
             started = time.monotonic()
             tag = guest.ensure()
             say(f"{tag}: {docker.size_mib(tag):.0f} MiB", started)
-        if wanted in (None, "analysis"):
+        for name, image in (("analysis", analysis), ("hub", hub)):
+            if wanted != name and (wanted or image is hub):
+                continue
             started = time.monotonic()
-            pushed = analysis.ensure()
+            pushed = image.ensure()
             say(f"{pushed.repository}:{pushed.tag} is sha256:{pushed.sha256}, {pushed.bytes / 2**20:.0f} MiB", started)
     except LabError as error:
         console.print(str(error), style="red", markup=False, highlight=False)

@@ -7,61 +7,27 @@ engine pulls the environment from.
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
 import tempfile
 import tomllib
-import urllib.error
-import urllib.request
-from dataclasses import dataclass
 from pathlib import Path
 
 from lab import command, paths
-from lab.artifacts.mirror import WRITER_PORT
 from lab.console import console
 from lab.errors import LabError
-from lab.images import base, docker
+from lab.images import base, docker, registry
 from lab.images.docker import Runner
+from lab.images.registry import WRITER, Pushed
 
-WRITER = f"127.0.0.1:{WRITER_PORT}"
 ENVIRONMENT = "facility/analysis-environment"
 REPOSITORY = "facility/analysis"
-ENVIRONMENT_INPUTS = ("Dockerfile", "requirements.lock", "c++", "bench")
+ENVIRONMENT_INPUTS = ("Dockerfile", "requirements.lock", "c++", "bench", "dask.yaml")
 BENCH_DOCKERFILE = "bench.Dockerfile"
+BENCH_INPUTS = (BENCH_DOCKERFILE, "overrides.json")
 BUILDER_LABEL = "facility.stage=builder"
 INDEX_ARGUMENTS = ("PIP_INDEX_URL", "UV_DEFAULT_INDEX")
-MANIFEST_TYPES = "application/vnd.docker.distribution.manifest.v2+json, application/vnd.oci.image.manifest.v1+json"
-
-
-@dataclass(frozen=True)
-class Pushed:
-    """An image in the lab's registry.
-
-    Attributes
-    ----------
-    repository, tag : its name there, without the registry's address
-    sha256 : of its manifest, hexadecimal
-    bytes : what its layers take in the registry, compressed
-    """
-
-    repository: str
-    tag: str
-    sha256: str
-    bytes: int
-
-    def artifact(self) -> dict[str, str | int]:
-        """Its entry in the artefact manifest."""
-        return {
-            "name": self.repository,
-            "version": self.tag,
-            "kind": "image",
-            "path": f"{self.repository}:{self.tag}",
-            "sha256": self.sha256,
-            "bytes": self.bytes,
-            "origin": "built",
-            "how": "docker build from images/analysis and this checkout's bench",
-        }
+HOW = "docker build from images/analysis and this checkout's bench"
 
 
 def environment_recipe(folder: Path, base_tag: str) -> str:
@@ -75,7 +41,7 @@ def recipe(checkout: Path, environment: str) -> str:
     return docker.digest(
         [
             *docker.files(checkout / "bench"),
-            ("dockerfile", (checkout / "images/analysis" / BENCH_DOCKERFILE).read_bytes()),
+            *docker.files(checkout / "images/analysis", BENCH_INPUTS),
             ("version", str(project["version"]).encode()),
             ("environment", environment.encode()),
         ]
@@ -91,7 +57,7 @@ def ensure(run: Runner = command.run) -> Pushed:
     environment_hash = environment_recipe(checkout / "images/analysis", base.tag())
 
     def there() -> Pushed | None:
-        return in_registry(REPOSITORY, recipe(checkout, environment_hash)[:12])
+        return registry.find(REPOSITORY, recipe(checkout, environment_hash)[:12])
 
     pushed = there()
     if pushed:
@@ -106,9 +72,10 @@ def _build(checkout: Path, environment_hash: str, run: Runner) -> Pushed:
         context = Path(folder)
         wanted = _snapshot(checkout, environment_hash, context / "site", run)
         image = f"{WRITER}/{REPOSITORY}:{wanted[:12]}"
-        shutil.copy(checkout / "images/analysis" / BENCH_DOCKERFILE, context / "Dockerfile")
+        docker.copy_into(context, *(checkout / "images/analysis" / file for file in BENCH_INPUTS))
+        (context / BENCH_DOCKERFILE).rename(context / "Dockerfile")
         docker.build(image, context, wanted, title=f"image {image}", arguments={"ENVIRONMENT": environment}, run=run)
-    pushed = _push(image, run)
+    pushed = registry.push(image, run)
     console.print(
         f"{pushed.repository}:{pushed.tag}: {docker.size_mib(image, run):.0f} MiB, "
         f"{pushed.bytes / 2**20:.0f} MiB in the registry",
@@ -141,7 +108,7 @@ def _environment(checkout: Path, recipe_hash: str, run: Runner) -> str:
     image = f"{WRITER}/{ENVIRONMENT}:{recipe_hash[:12]}"
     if docker.recipe_of(image, run) == recipe_hash:
         return image
-    if in_registry(ENVIRONMENT, recipe_hash[:12]):
+    if registry.find(ENVIRONMENT, recipe_hash[:12]):
         run(["docker", "image", "pull", "--quiet", image], title=f"{ENVIRONMENT} from the lab's registry")
         return image
     folder = checkout / "images/analysis"
@@ -155,7 +122,7 @@ def _environment(checkout: Path, recipe_hash: str, run: Runner) -> str:
             **docker.from_environment(INDEX_ARGUMENTS),
         }
         docker.build(image, context, recipe_hash, title=f"image {ENVIRONMENT}", arguments=arguments, run=run)
-    _push(image, run)
+    registry.push(image, run)
     run(["docker", "image", "prune", "--force", f"--filter=label={BUILDER_LABEL}"])
     return image
 
@@ -197,44 +164,3 @@ def _install_bench(checkout: Path, site: Path, run: Runner) -> None:
 def _same(installed: Path, source: Path) -> bool:
     """Whether all that was installed is as in the checkout."""
     return set(docker.files(installed)) <= set(docker.files(source))
-
-
-# --- the registry ------------------------------------------------------------------------------------------------
-def in_registry(repository: str, tag: str) -> Pushed | None:
-    """What the lab's registry has under this name; None when it has nothing.
-
-    Raises
-    ------
-    LabError
-        when the registry does not answer
-    """
-    url = f"http://{WRITER}/v2/{repository}/manifests/{tag}"
-    try:
-        with urllib.request.urlopen(
-            urllib.request.Request(url, headers={"Accept": MANIFEST_TYPES}), timeout=10
-        ) as reply:
-            digest = reply.headers["Docker-Content-Digest"]
-            layers = json.load(reply)["layers"]
-    except urllib.error.HTTPError as error:
-        if error.code == 404:
-            return None
-        raise LabError(
-            f"{url}: status {error.code}", "Look into the log of the lab's registry (`lab status`)."
-        ) from error
-    except OSError as error:
-        raise LabError(
-            f"The lab's registry does not answer on {WRITER}: {error}", "Type `lab artifacts`, which starts it."
-        ) from error
-    return Pushed(repository, tag, digest.removeprefix("sha256:"), sum(layer["size"] for layer in layers))
-
-
-def _push(image: str, run: Runner) -> Pushed:
-    run(["docker", "image", "push", "--quiet", image], title=f"push of {image}")
-    repository, _, tag = image.removeprefix(f"{WRITER}/").rpartition(":")
-    pushed = in_registry(repository, tag)
-    if not pushed:
-        raise LabError(
-            f"{image} was pushed, but the lab's registry does not have it.",
-            f"See whether another registry answers on {WRITER}; then type the same command again.",
-        )
-    return pushed

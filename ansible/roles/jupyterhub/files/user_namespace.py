@@ -1,0 +1,313 @@
+"""What a user's namespace consists of, made before his server starts: rights, quota, limits, policies, data sets.
+
+Pods there are held to Kubernetes' standard `restricted`: a Dask cluster is an object that the user writes himself, and
+the operator makes of it whatever pods it asks for.
+"""
+
+import asyncio
+import json
+import os
+import ssl
+import time
+from pathlib import Path
+
+from kubespawner import KubeSpawner
+from tornado.httpclient import AsyncHTTPClient, HTTPClientError, HTTPRequest
+
+CREDENTIALS = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+# Pods of these classes are not for users, whatever they write into a Dask cluster.
+RESERVED_PRIORITIES = ["system-cluster-critical", "system-node-critical", "facility-hub"]
+SETTLE_S = 20
+
+
+class SpawnError(Exception):
+    """A reason that the user is told."""
+
+    def __init__(self, message):
+        super().__init__(message)
+        self.jupyterhub_message = message
+
+
+class FacilitySpawner(KubeSpawner):
+    """A spawner that says what to do when a quota is used up."""
+
+    async def _make_create_pod_request(self, pod, request_timeout):
+        try:
+            return await super()._make_create_pod_request(pod, request_timeout)
+        except Exception as error:
+            if "exceeded quota" not in str(getattr(error, "body", "")):
+                raise
+            raise SpawnError(
+                "Your share of the facility is used up, so your server cannot start. Your Dask clusters hold it: they"
+                " end by themselves when they are idle; an administrator can end them at once."
+            ) from error
+
+
+# --- the objects -------------------------------------------------------------------------------------------------
+def namespace(name, user):
+    return {
+        "apiVersion": "v1",
+        "kind": "Namespace",
+        "metadata": {
+            "name": name,
+            "labels": {"facility/part": "user", "pod-security.kubernetes.io/enforce": "restricted"},
+            "annotations": {"facility/user": user},
+        },
+    }
+
+
+def rights(values, name):
+    """What the hub and the user may do here."""
+    account = {"kind": "ServiceAccount", "name": "notebook", "namespace": name}
+    hub = {"kind": "ServiceAccount", "name": "hub", "namespace": values["namespace"]}
+    binding = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding"}
+    role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole"}
+    return [
+        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "notebook", "namespace": name}},
+        *(
+            binding
+            | {
+                "metadata": {"name": called, "namespace": name},
+                "roleRef": role | {"name": called},
+                "subjects": [subject],
+            }
+            for called, subject in (("jupyterhub-spawner", hub), ("jupyterhub-user", account))
+        ),
+    ]
+
+
+def limits(values, name):
+    """How much of the facility is his at most, and what a container gets that asks for nothing."""
+    quota = values["quota"]
+    hard = {
+        "requests.cpu": quota["cpu"],
+        "limits.memory": quota["memory"],
+        "pods": str(quota["pods"]),
+        "services.nodeports": "0",
+        "services.loadbalancers": "0",
+    }
+
+    def by_class(classes):
+        return {"matchExpressions": [{"scopeName": "PriorityClass", "operator": "In", "values": classes}]}
+
+    quotas = {
+        "user": {"hard": hard},
+        "reserved-priorities": {"hard": {"pods": "0"}, "scopeSelector": by_class(RESERVED_PRIORITIES)},
+        "one-notebook": {"hard": {"pods": "1"}, "scopeSelector": by_class(["facility-notebook"])},
+    }
+    default = {"type": "Container", "default": {"memory": "1Gi"}, "defaultRequest": {"cpu": "100m", "memory": "200Mi"}}
+    return [
+        *(
+            {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": called, "namespace": name}, "spec": spec}
+            for called, spec in quotas.items()
+        ),
+        {
+            "apiVersion": "v1",
+            "kind": "LimitRange",
+            "metadata": {"name": "user", "namespace": name},
+            "spec": {"limits": [default]},
+        },
+    ]
+
+
+def policies(values, name):
+    """Who reaches his pods, and what they reach: each other, names, the hub, the API, and what is outside."""
+    network = values["network"]
+
+    def inside(space, **labels):
+        peer = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": space}}}
+        return peer | ({"podSelector": {"matchLabels": labels}} if labels else {})
+
+    def tcp(*ports):
+        return [{"protocol": "TCP", "port": port} for port in ports]
+
+    servers = {"matchLabels": {"component": "singleuser-server"}}
+    everything = {
+        "podSelector": {},
+        "policyTypes": ["Ingress", "Egress"],
+        "ingress": [
+            {"from": [{"podSelector": {}}]},
+            # the operator asks schedulers whether they are idle, and which workers it may take
+            {
+                "from": [inside(network["operator_namespace"], app="dask-operator")],
+                "ports": tcp(8786, 8787),
+            },
+        ],
+        "egress": [
+            {"to": [{"podSelector": {}}]},
+            {
+                "to": [inside("kube-system", **{"k8s-app": "kube-dns"})],
+                "ports": [{"protocol": "UDP", "port": 53}, *tcp(53)],
+            },
+            {"to": [{"ipBlock": {"cidr": cidr}} for cidr in network["node_cidrs"]], "ports": tcp(6443)},
+            {"to": [{"ipBlock": {"cidr": "0.0.0.0/0", "except": network["closed_cidrs"]}}]},
+        ],
+    }
+    notebook = {
+        "podSelector": servers,
+        "policyTypes": ["Ingress", "Egress"],
+        "ingress": [
+            {
+                "from": [inside(values["namespace"], app="hub"), inside(values["namespace"], app="proxy")],
+                "ports": tcp(8888),
+            }
+        ],
+        "egress": [{"to": [inside(values["namespace"], app="hub")], "ports": tcp(8081)}],
+    }
+    return [
+        {
+            "apiVersion": "networking.k8s.io/v1",
+            "kind": "NetworkPolicy",
+            "metadata": {"name": called, "namespace": name},
+            "spec": spec,
+        }
+        for called, spec in (("user", everything), ("notebook", notebook))
+    ]
+
+
+def datasets(values, name):
+    """The nodes' folder of inputs as a volume: pods of a user may name no folder of a node themselves."""
+    common = {"accessModes": ["ReadOnlyMany"], "storageClassName": ""}
+    volume = {
+        "capacity": {"storage": "1Gi"},
+        "persistentVolumeReclaimPolicy": "Retain",
+        "claimRef": {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "namespace": name, "name": "datasets"},
+        "hostPath": {"path": values["singleuser"]["datasets"], "type": "Directory"},
+    }
+    claim = {"volumeName": f"datasets-{name}", "resources": {"requests": {"storage": "1Gi"}}}
+    return [
+        {
+            "apiVersion": "v1",
+            "kind": "PersistentVolume",
+            "metadata": {"name": f"datasets-{name}"},
+            "spec": common | volume,
+        },
+        {
+            "apiVersion": "v1",
+            "kind": "PersistentVolumeClaim",
+            "metadata": {"name": "datasets", "namespace": name},
+            "spec": common | claim,
+        },
+    ]
+
+
+def dask_settings(values):
+    """What bench.dask reads, as a template of KubeSpawner, which fills in the namespace."""
+    dask = values["dask"]
+    text = json.dumps(
+        {
+            "namespace": "NAMESPACE",
+            "image": values["singleuser"]["image"],
+            "worker_limit_mib": dask["worker_memory_limit_mib"],
+            "worker_requests": {"cpu": dask["worker_cpu"], "memory": f"{dask['worker_memory_mib']}Mi"},
+            "priority_interactive": "facility-dask",
+            "priority_batch": "facility-dask-batch",
+            "idle_timeout_s": dask["idle_timeout_s"],
+            "datasets_claim": "datasets",
+            "datasets_folder": values["singleuser"]["datasets"],
+        }
+    )
+    return text.replace("{", "{{").replace("}", "}}").replace("NAMESPACE", "{namespace}")
+
+
+# --- into the cluster --------------------------------------------------------------------------------------------
+PLURALS = {
+    "Namespace": "namespaces",
+    "ServiceAccount": "serviceaccounts",
+    "RoleBinding": "rolebindings",
+    "ResourceQuota": "resourcequotas",
+    "LimitRange": "limitranges",
+    "NetworkPolicy": "networkpolicies",
+    "PersistentVolume": "persistentvolumes",
+    "PersistentVolumeClaim": "persistentvolumeclaims",
+}
+
+
+def place(thing):
+    """Path of an object in the API."""
+    version, metadata = thing["apiVersion"], thing["metadata"]
+    root = f"/apis/{version}" if "/" in version else f"/api/{version}"
+    inside = f"/namespaces/{metadata['namespace']}" if "namespace" in metadata else ""
+    return f"{root}{inside}/{PLURALS[thing['kind']]}/{metadata['name']}"
+
+
+async def ask(method, path, body=None):
+    """The API's answer; HTTPClientError where it refuses."""
+    host, port = os.environ["KUBERNETES_SERVICE_HOST"], os.environ["KUBERNETES_SERVICE_PORT"]
+    request = HTTPRequest(
+        f"https://{host}:{port}{path}",
+        method=method,
+        headers={
+            "Authorization": f"Bearer {(CREDENTIALS / 'token').read_text().strip()}",
+            "Content-Type": "application/apply-patch+yaml" if method == "PATCH" else "application/json",
+        },
+        body=None if body is None else json.dumps(body),
+        ssl_options=ssl.create_default_context(cafile=str(CREDENTIALS / "ca.crt")),
+    )
+    return json.loads((await AsyncHTTPClient().fetch(request)).body)
+
+
+async def apply(thing):
+    return await ask("PATCH", f"{place(thing)}?fieldManager=jupyterhub&force=true", thing)
+
+
+async def own(name, user):
+    """The namespace is there and this user's."""
+    wanted = namespace(name, user)
+    try:
+        found = await ask("GET", place(wanted))
+    except HTTPClientError as error:
+        if error.code != 404:
+            raise
+        found = await ask("POST", "/api/v1/namespaces", wanted)
+    metadata = found["metadata"]
+    labels, annotations = metadata.get("labels", {}), metadata.get("annotations", {})
+    if not wanted["metadata"]["labels"].items() <= labels.items() or annotations.get("facility/user") != user:
+        raise SpawnError(
+            f"The namespace {name} is not yours, so your server cannot start in it. Tell an administrator."
+        )
+
+
+async def settles(what, attempt):
+    """Wait until an attempt no longer gives None: rights and quotas hold a moment after they were written."""
+    deadline = time.monotonic() + SETTLE_S
+    while True:
+        done = await attempt()
+        if done is not None:
+            return done
+        if time.monotonic() > deadline:
+            raise SpawnError(f"{what} within {SETTLE_S} s. Try again; tell an administrator if it stays so.")
+        await asyncio.sleep(0.1)
+
+
+async def ensure(values, name, user):
+    """Bring a user's namespace to what it has to be."""
+    await own(name, user)
+    await asyncio.gather(
+        *(apply(each) for each in [*rights(values, name), *limits(values, name), *policies(values, name)])
+    )
+
+    async def claimed():
+        try:
+            return [await apply(each) for each in datasets(values, name)]
+        except HTTPClientError as error:
+            if error.code != 403:
+                raise
+            return None
+
+    async def counted():
+        quotas = [each for each in limits(values, name) if each["kind"] == "ResourceQuota"]
+        found = [await ask("GET", place(each)) for each in quotas]
+        return found if all(each.get("status", {}).get("hard") for each in found) else None
+
+    await settles(f"The hub's rights in {name} did not come to hold", claimed)
+    await settles(f"The quota of {name} did not come to hold", counted)
+
+
+def hook(values):
+    """The pre-spawn hook of KubeSpawner."""
+
+    async def before(spawner):
+        await ensure(values, spawner.namespace, spawner.user.name)
+
+    return before

@@ -1,0 +1,422 @@
+"""What a physicist sees: he logs in, gets a notebook and a Dask cluster of his own, and nobody else's."""
+
+from __future__ import annotations
+
+import json
+import re
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import login_service
+import pytest
+from hub_client import REDIRECTS, User
+from kubernetes import client, config
+
+pytestmark = [pytest.mark.lab, pytest.mark.long, pytest.mark.timeout(900)]
+
+HUB = "jupyterhub"
+# alice and bob are in the group that may log in; mallory has an account at the login service and no more
+CLAIMS = [
+    {"sub": "alice", "preferred_username": "alice", "groups": ["physicists"]},
+    {"sub": "bob", "preferred_username": "bob", "groups": ["physicists", "others"]},
+    {"sub": "mallory", "preferred_username": "mallory", "groups": ["others"]},
+]
+OIDC = {
+    "jupyterhub_authenticator": "oidc",
+    "jupyterhub_allowed_groups": ["physicists"],
+    "jupyterhub_oidc_client_id": "hub",
+}
+LOCAL = {"jupyterhub_authenticator": "local", "jupyterhub_allowed_users": ["carol"]}
+
+Play = Callable[[Mapping[str, Any]], subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="module")
+def play(lab: dict[str, str], repo: Path, facility_dir: Path) -> Play:
+    """Plays the platform with a site's variables."""
+    run = subprocess.run(["lab", "artifacts", "--only", "hub"], cwd=repo, env=lab, capture_output=True, text=True)
+    assert run.returncode == 0, run.stdout + run.stderr
+
+    def platform(variables: Mapping[str, Any]) -> subprocess.CompletedProcess[str]:
+        values = json.dumps({"jupyterhub_enabled": True, **variables})
+        command = ["ansible-playbook", "-i", f"inventory/{facility_dir.name}/openstack.yml", "playbooks/platform.yml"]
+        return subprocess.run(
+            [*command, "--diff", "-e", values], cwd=repo, env=lab, capture_output=True, text=True, timeout=600
+        )  # fmt: skip
+
+    return platform
+
+
+@pytest.fixture(scope="module")
+def address(kubeconfig: Path) -> str:
+    """What users type: the address of the control plane that is reached from outside."""
+    nodes = json.loads((kubeconfig.parent / "facility.json").read_text())["nodes"]
+    first = next(node for name, node in sorted(nodes.items()) if "controlplane" in node["groups"])
+    return first["floating_ip"] or first["fixed_ip"]
+
+
+@pytest.fixture(scope="module")
+def provider(facility_dir: Path) -> Iterator[dict[str, Any]]:
+    nodes = json.loads((facility_dir / "facility.json").read_text())["nodes"]
+    name = next(name for name, node in sorted(nodes.items()) if "controlplane" in node["groups"])
+    ssh = ["ssh", "-F", str(facility_dir / "ssh_config"), "-S", "none", name]
+    secret = facility_dir / "jupyterhub" / "oidc-client-secret"
+    secret.parent.mkdir(mode=0o700, exist_ok=True)
+    secret.touch(mode=0o600)
+    secret.write_text("of-no-value-in-the-lab\n")
+    with login_service.running(ssh, nodes[name]["fixed_ip"], CLAIMS) as urls:
+        yield urls
+
+
+@pytest.fixture(scope="module")
+def api(kubeconfig: Path) -> client.CoreV1Api:
+    config.load_kube_config(str(kubeconfig))
+    return client.CoreV1Api()
+
+
+@pytest.fixture(scope="module")
+def platform(play: Play, provider: dict[str, Any]) -> str:
+    """The platform stands; what its play printed."""
+    run = play(OIDC | provider)
+    assert run.returncode == 0, run.stdout[-6000:] + run.stderr
+    return run.stdout
+
+
+@pytest.fixture(scope="module")
+def user(platform: str, address: str, facility_dir: Path, api: client.CoreV1Api) -> Iterator[Callable[[str], User]]:
+    """Users of the hub by name; their servers and namespaces are gone at the end."""
+    users: dict[str, User] = {}
+
+    def named(name: str) -> User:
+        if name not in users:
+            users[name] = User(f"https://{address}", facility_dir / "jupyterhub" / "ca.crt", name)
+        return users[name]
+
+    try:
+        yield named
+    finally:
+        for each in users.values():
+            each.close()
+        for name in users:
+            if f"user-{name}" in namespaces(api):
+                api.delete_namespace(f"user-{name}")
+        until(lambda: not any(f"user-{name}" in namespaces(api) for name in users), "namespaces of users stay")
+        for volume in api.list_persistent_volume().items:
+            if volume.metadata.name.startswith("datasets-user-"):
+                api.delete_persistent_volume(volume.metadata.name)
+
+
+@pytest.fixture(scope="module")
+def alice(user: Callable[[str], User]) -> User:
+    """Logged in, with a running server."""
+    return started(user("alice"))
+
+
+@pytest.fixture(scope="module")
+def bob(user: Callable[[str], User]) -> User:
+    return started(user("bob"))
+
+
+def started(someone: User) -> User:
+    answer = someone.log_in_at_provider()
+    assert answer.status_code == 200, answer.text
+    print(f"server of {someone.name}: {someone.start():.1f} s")
+    return someone
+
+
+def namespaces(api: client.CoreV1Api) -> set[str]:
+    return {item.metadata.name for item in api.list_namespace().items}
+
+
+def pods(api: client.CoreV1Api, namespace: str) -> dict[str, client.V1Pod]:
+    return {pod.metadata.name: pod for pod in api.list_namespaced_pod(namespace).items}
+
+
+def until(condition: Callable[[], Any], message: str, timeout_s: float = 90) -> Any:
+    deadline = time.monotonic() + timeout_s
+    while not (value := condition()):
+        assert time.monotonic() < deadline, message
+        time.sleep(0.5)
+    return value
+
+
+# --- the play -----------------------------------------------------------------------------------------------------
+def test_without_a_way_to_log_in_nothing_is_done(play: Play) -> None:
+    run = play({})
+    assert run.returncode != 0
+    assert "Set it to oidc or local, and name who may log in" in " ".join(run.stdout.split())
+
+
+def test_secrets_are_generated_for_their_owner_and_shown_nowhere(platform: str, facility_dir: Path) -> None:
+    folder = facility_dir / "jupyterhub"
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    for name in ("proxy-token", "cookie-secret", "ca.key", "tls.key"):
+        assert stat.S_IMODE((folder / name).stat().st_mode) == 0o600, name
+        assert (folder / name).read_text().splitlines()[0 if name.endswith(("token", "secret")) else 1] not in platform
+
+
+def test_the_second_play_changes_nothing(play: Play, platform: str, provider: dict[str, Any]) -> None:
+    run = play(OIDC | provider)
+    assert run.returncode == 0, run.stdout[-4000:]
+    assert set(re.findall(r"changed=(\d+)", run.stdout)) == {"0"}, run.stdout[-4000:]
+
+
+# --- logging in ---------------------------------------------------------------------------------------------------
+def test_nobody_is_somebody_without_logging_in(user: Callable[[str], User]) -> None:
+    nobody = user("nobody")
+    assert nobody.api("GET", "/users").status_code == 403
+    assert nobody.http.get(f"{nobody.url}/hub/signup").status_code == 404
+    asked = nobody.http.get(f"{nobody.url}/user/alice/lab")
+    assert "/hub/login" in str(asked.url)
+
+
+def test_who_is_in_no_group_is_refused(user: Callable[[str], User], api: client.CoreV1Api) -> None:
+    mallory = user("mallory")
+    assert mallory.log_in_at_provider().status_code == 403
+    assert mallory.api("GET", "/user").status_code == 403
+    assert "user-mallory" not in namespaces(api)
+
+
+# --- a notebook and a cluster of one's own ------------------------------------------------------------------------
+def test_a_notebook_computes_with_root_on_a_dask_cluster(alice: User, api: client.CoreV1Api) -> None:
+    said = alice.run(
+        """
+import time
+begin = time.monotonic(); import ROOT; print("import ROOT", round(time.monotonic() - begin, 1))
+from bench.dask import cluster
+from distributed import Client
+begin = time.monotonic()
+with cluster(n=2) as c, Client(c) as client:
+    client.wait_for_workers(2, timeout=150)
+    print("workers", round(time.monotonic() - begin, 1))
+    print("sum", sum(client.gather(client.map(lambda x: x * x, range(100)))))
+    begin = time.monotonic()
+    frame = ROOT.RDataFrame(1000, executor=client, npartitions=2)
+    histogram = frame.Define("x", "1.0").Histo1D(("h", "h", 1, 0, 2), "x")
+    print("entries", histogram.GetEntries(), round(time.monotonic() - begin, 1))
+    print("threads", sorted(client.nthreads().values()))
+"""
+    )
+    print(said)
+    assert "sum 328350" in said
+    assert "entries 1000.0" in said
+    assert "threads [1, 1]" in said
+    # closing it takes everything along
+    until(lambda: set(pods(api, "user-alice")) == {"jupyter-alice"}, f"{set(pods(api, 'user-alice'))} stay")
+
+
+def test_every_pod_of_a_user_is_restricted(alice: User, api: client.CoreV1Api) -> None:
+    (pod,) = pods(api, "user-alice").values()
+    assert pod.spec.security_context.run_as_non_root
+    assert pod.spec.security_context.seccomp_profile.type == "RuntimeDefault"
+    assert not any(volume.host_path for volume in pod.spec.volumes)
+    for container in pod.spec.containers:
+        assert not container.security_context.allow_privilege_escalation
+        assert container.security_context.capabilities.drop == ["ALL"]
+    labels = api.read_namespace("user-alice").metadata.labels
+    assert labels["pod-security.kubernetes.io/enforce"] == "restricted"
+
+
+def test_data_sets_are_seen_and_not_written(alice: User) -> None:
+    said = alice.run(
+        """
+import json, os
+folder = json.loads(os.environ["FACILITY_DASK"])["datasets_folder"]
+print("there", os.path.isdir(folder))
+try:
+    open(folder + "/mine", "w")
+except OSError as error:
+    print("refused", error.errno)
+"""
+    )
+    assert "there True" in said
+    assert "refused" in said
+
+
+# --- what is not one's own ----------------------------------------------------------------------------------------
+REACH = """
+import socket
+for what, address, port in {targets!r}:
+    try:
+        socket.create_connection((address, port), 3).close()
+        print(what, "open")
+    except OSError:
+        print(what, "closed")
+"""
+
+
+def test_another_users_scheduler_is_not_reached(alice: User, bob: User, api: client.CoreV1Api) -> None:
+    alice.run("from bench.dask import cluster\nc = cluster(n=0, name='hers')\nc.shutdown_on_close = False")
+    (scheduler,) = [pod for name, pod in pods(api, "user-alice").items() if "scheduler" in name]
+    targets = [(f"port {port}", scheduler.status.pod_ip, port) for port in (8786, 8787)]
+    own = alice.run(REACH.format(targets=targets))
+    assert own.split() == ["port", "8786", "open", "port", "8787", "open"]
+    targets.append(("notebook", pods(api, "user-alice")["jupyter-alice"].status.pod_ip, 8888))
+    others = bob.run(REACH.format(targets=targets))
+    assert "open" not in others, others
+    assert others.count("closed") == 3
+
+
+def test_nodes_etcd_and_the_clouds_metadata_are_not_reached(
+    alice: User, kubeconfig: Path, api: client.CoreV1Api
+) -> None:
+    nodes = json.loads((kubeconfig.parent / "facility.json").read_text())["nodes"]
+    ports = {"kubelet": 10250, "etcd": 2379, "ssh": 22, "node-exporter": 9100}
+    targets = [
+        (f"{name} {what}", node["fixed_ip"], port) for name, node in nodes.items() for what, port in ports.items()
+    ]
+    targets.append(("metadata", "169.254.169.254", 80))
+    (proxy,) = api.list_namespaced_pod(HUB, label_selector="app=proxy").items
+    targets.append(("proxy-api", proxy.status.pod_ip, 8001))
+    said = alice.run(REACH.format(targets=targets), timeout_s=300)
+    assert "open" not in said, said
+    assert said.count("closed") == len(targets)
+    control = alice.run(REACH.format(targets=[("api", "kubernetes.default", 443), ("hub", f"hub.{HUB}", 8081)]))
+    assert control.split() == ["api", "open", "hub", "open"]
+
+
+ASK = """
+import json, ssl, urllib.error, urllib.request
+from pathlib import Path
+account = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+trust = ssl.create_default_context(cafile=account / "ca.crt")
+def ask(method, path, body=None):
+    data = body and json.dumps(body).encode()
+    request = urllib.request.Request("https://kubernetes.default" + path, method=method, data=data)
+    request.add_header("Authorization", "Bearer " + (account / "token").read_text())
+    request.add_header("Content-Type", "application/json")
+    try:
+        return urllib.request.urlopen(request, context=trust).status
+    except urllib.error.HTTPError as error:
+        return error.code
+"""
+
+
+def test_a_users_token_is_good_for_his_own_clusters_only(alice: User, bob: User) -> None:
+    said = bob.run(
+        ASK
+        + """
+print("own", ask("GET", "/apis/kubernetes.dask.org/v1/namespaces/user-bob/daskclusters"))
+for path in (
+    "/api/v1/namespaces/user-bob/secrets",
+    "/api/v1/namespaces/user-alice/secrets",
+    "/api/v1/namespaces/user-alice/pods",
+    "/apis/kubernetes.dask.org/v1/namespaces/user-alice/daskclusters",
+    "/api/v1/namespaces/jupyterhub/secrets/hub",
+    "/api/v1/nodes",
+):
+    print(path, ask("GET", path))
+pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "x"}}
+pod["spec"] = {"containers": [{"name": "x", "image": "x"}]}
+print("pod", ask("POST", "/api/v1/namespaces/user-bob/pods", pod))
+"""
+    )
+    lines = dict(line.rsplit(" ", 1) for line in said.strip().splitlines())
+    assert lines.pop("own") == "200"
+    assert set(lines.values()) == {"403"}, said
+
+
+def test_a_dask_cluster_cannot_ask_for_more_than_its_user_may(alice: User, api: client.CoreV1Api) -> None:
+    """The operator makes whatever pods a cluster asks for; the namespace is what says no."""
+    said = alice.run(
+        ASK
+        + """
+import os
+from bench import dask
+settings = dask.settings()
+def order(name, **more):
+    manifest = dask.manifest(1, settings, name=name, batch=False, owner=None)
+    for part in ("worker", "scheduler"):
+        manifest["spec"][part]["spec"].update(more)
+    print(name, ask("POST", "/apis/kubernetes.dask.org/v1/namespaces/user-alice/daskclusters", manifest))
+order("host", volumes=[{"name": "datasets", "hostPath": {"path": "/"}}])
+order("first", priorityClassName="system-node-critical")
+order("network", hostNetwork=True)
+"""
+    )
+    assert [line.split()[1] for line in said.strip().splitlines()] == ["201"] * 3
+
+    def refused() -> set[str]:
+        events = api.list_namespaced_event("user-alice", field_selector="reason=FailedCreate").items
+        return {
+            name
+            for name in ("host", "first", "network")
+            for event in events
+            if event.involved_object.name.startswith(name) and "forbidden" in event.message
+        }
+
+    try:
+        until(lambda: refused() == {"host", "first", "network"}, f"only {refused()} were refused")
+        assert not [name for name in pods(api, "user-alice") if name.startswith(("host", "first", "network"))]
+    finally:
+        for name in ("host", "first", "network"):
+            alice.run(
+                ASK + f"print(ask('DELETE', '/apis/kubernetes.dask.org/v1/namespaces/user-alice/daskclusters/{name}'))"
+            )
+
+
+# --- the hub goes, servers stay -----------------------------------------------------------------------------------
+def test_servers_go_on_while_the_hub_restarts(alice: User, api: client.CoreV1Api) -> None:
+    before = pods(api, "user-alice")["jupyter-alice"].metadata.uid
+    (hub,) = api.list_namespaced_pod(HUB, label_selector="app=hub").items
+    api.delete_namespaced_pod(hub.metadata.name, HUB)
+
+    def another() -> bool:
+        found = api.list_namespaced_pod(HUB, label_selector="app=hub").items
+        return any(
+            pod.metadata.uid != hub.metadata.uid and any(each.ready for each in pod.status.container_statuses or [])
+            for pod in found
+        )
+
+    until(another, "no hub came back")
+    until(alice.ready, "the hub does not know the running server")
+    assert pods(api, "user-alice")["jupyter-alice"].metadata.uid == before
+    assert alice.run("print(6 * 7)").strip() == "42"
+
+
+# --- in a browser -------------------------------------------------------------------------------------------------
+@pytest.mark.browser
+def test_a_browser_comes_as_far_as_jupyterlab(
+    platform: str, user: Callable[[str], User], address: str, facility_dir: Path, tmp_path: Path
+) -> None:
+    user("bob")  # his namespace goes with the others
+    script = Path(__file__).with_name("browse.py")
+    picture = facility_dir / "runs" / "platform.png"
+    run = subprocess.run(
+        [sys.executable, script, f"https://{address}", "bob", str(picture)], capture_output=True, text=True, timeout=400
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert picture.stat().st_size > 20_000
+    print(run.stdout)
+
+
+# --- what is left -------------------------------------------------------------------------------------------------
+def test_a_stopped_server_takes_its_clusters_along(alice: User, api: client.CoreV1Api) -> None:
+    assert any("scheduler" in name for name in pods(api, "user-alice")), "nothing that could stay"
+    alice.stop()
+    until(lambda: not pods(api, "user-alice"), f"{set(pods(api, 'user-alice'))} stay")
+    assert not client.CustomObjectsApi().list_namespaced_custom_object(
+        "kubernetes.dask.org", "v1", "user-alice", "daskclusters"
+    )["items"]
+
+
+# --- without a login service --------------------------------------------------------------------------------------
+def test_local_users_log_in_with_their_password_and_nobody_signs_up(
+    play: Play, platform: str, address: str, facility_dir: Path
+) -> None:
+    run = play(LOCAL)
+    assert run.returncode == 0, run.stdout[-6000:]
+    password = (facility_dir / "jupyterhub" / "passwords" / "carol").read_text().strip()
+    assert password not in run.stdout
+    for name, word, lets_in in (("carol", "wrong", False), ("eve", password, False), ("carol", password, True)):
+        someone = User(f"https://{address}", facility_dir / "jupyterhub" / "ca.crt", name)
+        answer = someone.log_in_with(word)
+        assert (answer.status_code in REDIRECTS) is lets_in, (name, answer.status_code)
+        assert (someone.api("GET", "/user").status_code == 200) is lets_in, name
+        assert someone.http.get(f"{someone.url}/hub/signup").status_code == 404
+        someone.close()

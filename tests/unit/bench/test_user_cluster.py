@@ -1,0 +1,81 @@
+"""The Dask cluster that a user orders from his notebook: what it is allowed to be, and whose it is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from bench import dask
+from bench.errors import BenchError
+
+SETTINGS = dask.Settings(
+    image="r/analysis@sha256:0",
+    namespace="user-alice",
+    worker_limit_mib=1500,
+    worker_requests={"cpu": "100m", "memory": "500Mi"},
+    priority_interactive="interactive",
+    priority_batch="batch",
+    idle_timeout_s=600,
+    datasets_claim="datasets",
+    datasets_folder="/data",
+)
+
+
+def order(batch: bool = False, owner: tuple[str, str] | None = ("jupyter-alice", "1234")) -> dict[str, Any]:
+    return dask.manifest(3, SETTINGS, name="mine", batch=batch, owner=owner)
+
+
+def pods(manifest: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {part: manifest["spec"][part]["spec"] for part in ("scheduler", "worker")}
+
+
+def test_the_cluster_goes_with_the_notebook_server() -> None:
+    owners = order()["metadata"]["ownerReferences"]
+    assert owners == [{"apiVersion": "v1", "kind": "Pod", "name": "jupyter-alice", "uid": "1234"}]
+    assert order(owner=None)["metadata"]["ownerReferences"] == []
+
+
+def test_every_pod_is_as_restricted_as_the_namespace_demands() -> None:
+    for part, pod in pods(order()).items():
+        assert pod["securityContext"]["runAsNonRoot"] is True, part
+        assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}, part
+        assert pod["automountServiceAccountToken"] is False, part
+        assert not any("hostPath" in volume for volume in pod.get("volumes", [])), part
+        for container in pod["containers"]:
+            assert container["image"] == SETTINGS.image
+            assert container["securityContext"] == {
+                "allowPrivilegeEscalation": False,
+                "capabilities": {"drop": ["ALL"]},
+            }
+            assert all(mount["readOnly"] for mount in container.get("volumeMounts", []))
+
+
+def test_batch_workers_give_way_and_their_scheduler_does_not() -> None:
+    assert {part: pod["priorityClassName"] for part, pod in pods(order()).items()} == {
+        "scheduler": "interactive",
+        "worker": "interactive",
+    }
+    assert {part: pod["priorityClassName"] for part, pod in pods(order(batch=True)).items()} == {
+        "scheduler": "interactive",
+        "worker": "batch",
+    }
+
+
+def test_workers_have_one_thread_and_stay_below_their_limit() -> None:
+    worker = order()["spec"]["worker"]
+    arguments = worker["spec"]["containers"][0]["args"]
+    assert worker["replicas"] == 3
+    assert arguments[arguments.index("--nthreads") + 1] == "1"
+    assert arguments[arguments.index("--memory-limit") + 1] == "1400MiB"
+
+
+@pytest.mark.parametrize("value", [None, "", "{}"])
+def test_elsewhere_than_in_a_notebook_it_says_where_it_works(
+    monkeypatch: pytest.MonkeyPatch, value: str | None
+) -> None:
+    monkeypatch.delenv(dask.SETTINGS_VARIABLE, raising=False)
+    if value is not None:
+        monkeypatch.setenv(dask.SETTINGS_VARIABLE, value)
+    with pytest.raises(BenchError, match="Use a notebook of the facility's JupyterHub"):
+        dask.cluster()
