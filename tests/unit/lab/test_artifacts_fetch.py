@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from lab.artifacts import build, fetch, files, golang, oci, server, table
+from lab.artifacts import build, fetch, files, golang, oci, plan, server, table
 from lab.artifacts.store import Store
 from lab.errors import LabError
 
@@ -235,6 +235,18 @@ def test_what_upstream_has_not_is_built(tmp_path: Path, monkeypatch: pytest.Monk
     assert record
     assert record.artifact == made
     assert record.recipe == shop.recipe(wanted)
+
+
+def test_an_archive_of_several_programs_is_packed_after_the_last_of_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop = build.Workshop(Store(tmp_path, oci.Registry("http://127.0.0.1:1")), "1.36.4", {}, str)
+    monkeypatch.setattr(golang, "built", lambda _: False)
+    names = [step.name for step in plan.steps(shop, table.wanted("1.36.4"))]
+    assert len(names) == len(set(names))
+    docker = names.index("docker 29.8.1")
+    parts = ("docker-cli 29.8.1", "moby 29.8.1", "containerd 2.3.5", "runc 1.5.1")
+    assert all(names.index(f"{part} from Go modules") < docker for part in parts)
 
 
 def test_a_wrong_sum_is_never_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -121,14 +121,29 @@ def _known(path: Path) -> list[Artifact]:
 
 
 def _write(store: Store, artifacts: list[Artifact], *, complete: bool) -> None:
-    """Write both manifests; with --only the others stay as they were."""
+    """Write both manifests; what this run did not look at stays in them as it was."""
     public, own = store.root / "files/manifest.json", paths.site() / "artifacts.json"
-    names = {(item.kind, item.name) for item in artifacts}
-    kinds = {item.kind for item in artifacts} & {"rpm"}  # made together, so the older ones are gone
-    kept = [] if complete else _known(public)
-    every = [item for item in kept if item.kind not in kinds and (item.kind, item.name) not in names] + artifacts
-    manifest.write(public, every)
-    manifest.write(own, every)
+    there = [item for item in kept(_known(public), artifacts, complete=complete) if not store.fault(item)]
+    manifest.write(public, there + artifacts)
+    manifest.write(own, there + artifacts)
+
+
+def kept(known: list[Artifact], made: list[Artifact], *, complete: bool) -> list[Artifact]:
+    """What of a manifest stays beside what was made.
+
+    Always: what the tables name for another version of Kubernetes, which a standing cluster may still have. Unless the
+    run was complete, everything else too, but for what was made in another version now.
+    """
+    tables = {item.path for version in table.versions() for item in table.wanted(version)}
+    made_paths, names = {item.path for item in made}, {(item.kind, item.name) for item in made}
+    packages = {item.kind for item in made} & {"rpm"}  # made together, so the older ones are gone
+    return [
+        item
+        for item in known
+        if item.path not in made_paths
+        and item.kind not in packages
+        and (item.path in tables or not (complete or (item.kind, item.name) in names))
+    ]
 
 
 def _report(lines: list[Line], where: mirror.Addresses, seconds: float) -> None:
