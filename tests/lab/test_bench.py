@@ -8,9 +8,12 @@ import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+if TYPE_CHECKING:
+    from conftest import Site
 
 pytestmark = pytest.mark.lab
 
@@ -26,7 +29,8 @@ def bench(*arguments: str, repo: Path, env: dict[str, str]) -> subprocess.Comple
 def kubectl(*arguments: str, kubeconfig: Path, stdin: str = "") -> str:
     """kubectl on the control plane needs nothing on this machine but ssh."""
     config = kubeconfig.parent / "ssh_config"
-    command = ["ssh", "-F", str(config), "lab-cp0", "sudo", "kubectl", "--kubeconfig", "/etc/kubernetes/admin.conf"]
+    first = f"{kubeconfig.parent.name}-cp0"
+    command = ["ssh", "-F", str(config), first, "sudo", "kubectl", "--kubeconfig", "/etc/kubernetes/admin.conf"]
     done = subprocess.run([*command, *arguments], input=stdin, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -97,11 +101,11 @@ def restored(kubeconfig: Path, facility_dir: Path) -> Iterator[None]:
     wait_for_pods(WORKER, kubeconfig)
 
 
-def test_a_sound_facility_is_as_ordered(lab: dict[str, str], repo: Path, tmp_path: Path) -> None:
-    ran = bench("validate", "--out", str(tmp_path), repo=repo, env=lab)
+def test_a_sound_facility_is_as_ordered(site: Site, tmp_path: Path) -> None:
+    ran = site.run("bench", "validate", "--site", site.name, "--out", tmp_path)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     result: dict[str, Any] = json.loads((tmp_path / "validate.json").read_text())
-    assert {node["name"]: node["verdict"] for node in result["nodes"]}.keys() == {"lab-cp0", WORKER}
+    assert sorted(node["name"] for node in result["nodes"]) == site.nodes
     for node in result["nodes"]:
         assert node["declared_cores"] == node["built_cores"] == node["joined_cores"] == 2
         assert node["joined_status"] == "Ready"
@@ -135,10 +139,8 @@ def test_shared_cores_are_a_mismatch_where_they_are_not_allowed(
     assert leftovers(kubeconfig) == []
 
 
-def test_the_distributed_result_is_equal_to_the_serial_one(
-    lab: dict[str, str], repo: Path, tmp_path: Path, kubeconfig: Path
-) -> None:
-    ran = bench("run", "fcc-zee", "--engine", "dask-kubernetes", "--out", str(tmp_path), repo=repo, env=lab)
+def test_the_distributed_result_is_equal_to_the_serial_one(site: Site, tmp_path: Path) -> None:
+    ran = site.run("bench", "run", "fcc-zee", "--engine", "dask-kubernetes", "--site", site.name, "--out", tmp_path)
     assert (tmp_path / "run.json").exists(), ran.stdout + ran.stderr
     result: dict[str, Any] = json.loads((tmp_path / "run.json").read_text())
     assert result["physics"] == "equal", ran.stdout + ran.stderr
@@ -147,11 +149,11 @@ def test_the_distributed_result_is_equal_to_the_serial_one(
     assert ran.returncode == (0 if valid else 3), ran.stdout
     assert (result["speed_up"] is not None) == valid
     shares = result["measurement"]["distributed"]["passes"][0]["workers"]
-    assert {share["host"] for share in shares} == {"lab-cp0", WORKER}
+    assert {share["host"] for share in shares} == set(site.nodes)
     assert all(share["tasks"] > 0 for share in shares)
     if not result["input"]["stand_in"]:
         assert result["yields"]["cutflow"][-1]["events"] == 2783
-    assert leftovers(kubeconfig) == []
+    assert leftovers(site.runtime / "kubeconfig") == []
 
 
 def test_an_interrupted_run_leaves_nothing(lab: dict[str, str], repo: Path, tmp_path: Path, kubeconfig: Path) -> None:
