@@ -44,7 +44,7 @@ lock: .venv/.complete ## new locks from the declared dependencies
 	@$(MAKE) -s env
 
 # --- the whole chain on this machine ----------------------------------------------------------------------------
-.PHONY: demo test test-unit terraform-test molecule test-long lint down
+.PHONY: demo test test-unit terraform-test molecule test-long test-current lint down
 demo: env ## embedded cloud, terraform apply, ansible-playbook, a real analysis on Dask, report
 	@$(BIN)/lab demo
 
@@ -63,6 +63,9 @@ molecule: env ## one role of a node on a guest of its own: make molecule ROLE=do
 
 test-long: env ## what takes too long for `make test`
 	@$(BIN)/pytest -m long
+
+test-current: env ## profile `current` on a second facility: today's versions, the same tests
+	@$(BIN)/pytest -m long tests/lab/test_profile_current.py
 
 lint: env ## style and types
 	@$(BIN)/ruff check -q . && $(BIN)/ruff format -q --check .

@@ -8,11 +8,19 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
 REPO = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(REPO / "playbooks" / "filter_plugins"))
+from tfvars import from_tfvars  # noqa: E402 (a plugin of the playbooks, found by its folder)
+
 FIRST, LAST = "test_demo.py", "test_teardown.py"
 
 
@@ -69,3 +77,50 @@ def lab(demo: dict[str, object], site_env: dict[str, str]) -> dict[str, str]:
 @pytest.fixture(scope="session")
 def kubeconfig(lab: dict[str, str], facility_dir: Path) -> Path:
     return facility_dir / "kubeconfig"
+
+
+@dataclass(frozen=True)
+class Site:
+    """A facility that stands, made of the site of the same name.
+
+    Attributes
+    ----------
+    env : the environment to work in
+    """
+
+    name: str
+    env: dict[str, str]
+
+    @property
+    def inventory(self) -> Path:
+        return REPO / "inventory" / self.name
+
+    @property
+    def runtime(self) -> Path:
+        return REPO / ".facility" / self.name
+
+    @cached_property
+    def ordered(self) -> dict[str, Any]:
+        return from_tfvars((self.inventory / "terraform.tfvars").read_text())
+
+    @cached_property
+    def profile(self) -> dict[str, Any]:
+        return yaml.safe_load((self.inventory / "group_vars" / "all" / "profile.yml").read_text())
+
+    @property
+    def nodes(self) -> list[str]:
+        return sorted(f"{self.name}-{key}" for key in self.ordered["nodes"])
+
+    def run(self, *command: str | Path, timeout: float = 900) -> subprocess.CompletedProcess[str]:
+        """What a person types in the checkout."""
+        argv = [str(word) for word in command]
+        return subprocess.run(argv, cwd=REPO, env=self.env, capture_output=True, text=True, timeout=timeout)
+
+    def playbook(self, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+        return self.run("ansible-playbook", "-i", self.inventory / "openstack.yml", *arguments)
+
+
+@pytest.fixture(scope="session")
+def site(lab: dict[str, str]) -> Site:
+    """The standing facility; a module that overrides this runs shared tests on another one."""
+    return Site("lab", lab)

@@ -19,7 +19,8 @@ def bench(*arguments: str, repo: Path, env: dict[str, str]) -> subprocess.Comple
 def kubectl(*arguments: str, kubeconfig: Path, stdin: str = "") -> str:
     """kubectl on the control plane needs nothing on this machine but ssh."""
     config = kubeconfig.parent / "ssh_config"
-    command = ["ssh", "-F", str(config), "lab-cp0", "sudo", "kubectl", "--kubeconfig", "/etc/kubernetes/admin.conf"]
+    first = f"{kubeconfig.parent.name}-cp0"
+    command = ["ssh", "-F", str(config), first, "sudo", "kubectl", "--kubeconfig", "/etc/kubernetes/admin.conf"]
     done = subprocess.run([*command, *arguments], input=stdin, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     return done.stdout

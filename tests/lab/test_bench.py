@@ -5,18 +5,19 @@ from __future__ import annotations
 import json
 import subprocess
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from cluster_tools import WORKER, bench, leftovers
+from cluster_tools import leftovers
+
+if TYPE_CHECKING:
+    from conftest import Site
 
 pytestmark = pytest.mark.lab
 
 
-def test_the_distributed_result_is_equal_to_the_serial_one(
-    lab: dict[str, str], repo: Path, tmp_path: Path, kubeconfig: Path
-) -> None:
-    ran = bench("run", "fcc-zee", "--engine", "dask-kubernetes", "--out", str(tmp_path), repo=repo, env=lab)
+def test_the_distributed_result_is_equal_to_the_serial_one(site: Site, tmp_path: Path) -> None:
+    ran = site.run("bench", "run", "fcc-zee", "--engine", "dask-kubernetes", "--site", site.name, "--out", tmp_path)
     assert (tmp_path / "run.json").exists(), ran.stdout + ran.stderr
     result: dict[str, Any] = json.loads((tmp_path / "run.json").read_text())
     assert result["physics"] == "equal", ran.stdout + ran.stderr
@@ -25,11 +26,11 @@ def test_the_distributed_result_is_equal_to_the_serial_one(
     assert ran.returncode == (0 if valid else 3), ran.stdout
     assert (result["speed_up"] is not None) == valid
     shares = result["measurement"]["distributed"]["passes"][0]["workers"]
-    assert {share["host"] for share in shares} == {"lab-cp0", WORKER}
+    assert {share["host"] for share in shares} == set(site.nodes)
     assert all(share["tasks"] > 0 for share in shares)
     if not result["input"]["stand_in"]:
         assert result["yields"]["cutflow"][-1]["events"] == 2783
-    assert leftovers(kubeconfig) == []
+    assert leftovers(site.runtime / "kubeconfig") == []
 
 
 def test_an_interrupted_run_leaves_nothing(lab: dict[str, str], repo: Path, tmp_path: Path, kubeconfig: Path) -> None:

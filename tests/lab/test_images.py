@@ -11,7 +11,7 @@ import pytest
 
 pytestmark = [pytest.mark.lab, pytest.mark.usefixtures("demo")]
 
-GUEST = "facility-guest:rocky-8"
+GUEST, NEWER = "facility-guest:rocky-8", "facility-guest:rocky-9"
 # what roles have to bring; in the image it would hide that a role forgot it
 BROUGHT_BY_ROLES = (
     *("chronyd", "conntrack", "ethtool", "ipset", "iptables", "nft", "socat", "xfs_repair"),
@@ -46,10 +46,23 @@ def analysis_image(facility_dir: Path) -> str:
 
 
 # --- the guest ---------------------------------------------------------------------------------------------------
-def test_the_guest_says_what_it_is_shaped_like_and_that_it_is_not_that() -> None:
-    release = dict(re.findall(r'(?m)^(\w+)="(.*)"$', in_image(GUEST, "cat", "/etc/os-release")))
-    assert (release["ID"], release["VERSION_ID"]) == ("rocky", "8.6")
+@pytest.mark.parametrize(("image", "version"), [(GUEST, "8.6"), (NEWER, "9.7")])
+def test_the_guest_says_what_it_is_shaped_like_and_that_it_is_not_that(image: str, version: str) -> None:
+    release = dict(re.findall(r'(?m)^(\w+)="(.*)"$', in_image(image, "cat", "/etc/os-release")))
+    assert (release["ID"], release["VERSION_ID"]) == ("rocky", version)
+    assert release["PLATFORM_ID"] == f"platform:el{version[0]}"
     assert "not Rocky" in release["PRETTY_NAME"]
+    assert version in in_image(image, "cat", "/etc/redhat-release")
+    # what dnf puts into a repository's address
+    asked = "import dnf; print(dnf.rpm.detect_releasever('/'))"
+    assert in_image(image, "python3", "-c", asked).strip() == version[0]
+
+
+def test_the_newer_guest_shares_all_layers_of_the_other() -> None:
+    command = ["docker", "image", "inspect", "--format", "{{json .RootFS.Layers}}", GUEST, NEWER]
+    shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    layers, more = map(json.loads, shown.splitlines())
+    assert more[: len(layers)] == layers
 
 
 def test_the_guest_brings_nothing_that_roles_install() -> None:

@@ -4,42 +4,40 @@ from __future__ import annotations
 
 import json
 import re
-import sys
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import testinfra
 from testinfra.host import Host
 
-REPO = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(REPO / "playbooks" / "filter_plugins"))
-from tfvars import from_tfvars  # noqa: E402 (a plugin of the playbooks, found by its folder)
+if TYPE_CHECKING:
+    from conftest import Site
 
 pytestmark = pytest.mark.lab
 
-ORDERED = from_tfvars((REPO / "inventory" / "lab" / "terraform.tfvars").read_text())
-NODES = {f"{ORDERED['facility']}-{key}": set(node["groups"]) for key, node in ORDERED["nodes"].items()}
-FIRST = next(name for name, groups in NODES.items() if "controlplane" in groups)
+FIRST = "cp0"
 
 
-@pytest.fixture(params=sorted(NODES))
-def name(request: pytest.FixtureRequest) -> str:
+@pytest.fixture(params=[FIRST, "w0"])
+def key(request: pytest.FixtureRequest) -> str:
+    """The node's name in terraform.tfvars."""
     return request.param
 
 
 @pytest.fixture
-def host(lab: dict[str, str], facility_dir: Path, name: str) -> Host:
-    return testinfra.get_host(f"ssh://{name}", ssh_config=str(facility_dir / "ssh_config"), sudo=True)
+def host(site: Site, key: str) -> Host:
+    config = str(site.runtime / "ssh_config")
+    return testinfra.get_host(f"ssh://{site.name}-{key}", ssh_config=config, sudo=True)
 
 
 @pytest.fixture
-def facility(lab: dict[str, str], facility_dir: Path) -> dict[str, Any]:
-    return json.loads((facility_dir / "facility.json").read_text())
+def facility(site: Site) -> dict[str, Any]:
+    return json.loads((site.runtime / "facility.json").read_text())
 
 
-def test_the_node_is_taken_for_rocky(host: Host) -> None:
-    assert (host.system_info.distribution, host.system_info.release) == ("rocky", "8.6")
+def test_the_node_is_taken_for_rocky(site: Site, host: Host) -> None:
+    release = {"rocky-8": "8.6", "rocky-9": "9.7"}[site.ordered["image"]]
+    assert (host.system_info.distribution, host.system_info.release) == ("rocky", release)
 
 
 @pytest.mark.parametrize("service", ["containerd", "docker", "kubelet"])
@@ -48,9 +46,10 @@ def test_services_run_and_start_with_the_node(host: Host, service: str) -> None:
     assert host.service(service).is_enabled
 
 
-def test_versions_are_those_of_the_profile(host: Host, facility: dict[str, Any]) -> None:
+def test_versions_are_those_of_the_profile(site: Site, host: Host, facility: dict[str, Any]) -> None:
     version = facility["versions"]
-    assert (version["kubernetes"], version["docker"]) == ("1.26.3", "20.10.24")
+    assert version["kubernetes"] == site.profile["kubernetes_version"]
+    assert version["docker"] == site.profile["docker_version"]
     assert host.check_output("/usr/local/bin/kubelet --version") == f"Kubernetes v{version['kubernetes']}"
     assert host.check_output("docker version --format '{{.Server.Version}}'").split("+")[0] == version["docker"]
     assert version["containerd"] in host.check_output("/usr/local/bin/ctr version")
@@ -65,6 +64,17 @@ def test_docker_and_kubernetes_share_one_containerd(host: Host) -> None:
     assert host.check_output("docker info --format '{{.CgroupDriver}}'") == "systemd"
     assert len(host.process.filter(comm="containerd")) == 1
     assert "k8s.io" in host.check_output("/usr/local/bin/ctr namespaces list -q").split()
+
+
+def test_containerd_runs_with_the_settings_of_the_role(site: Site, host: Host) -> None:
+    """As it understood them itself: a key that it does not know it passes over."""
+    settings = host.check_output("/usr/local/bin/containerd config dump")
+    assert re.search(
+        rf"(?m)^\s*sandbox(_image)? = ['\"]{re.escape(site.profile['docker_sandbox_image'])}['\"]$", settings
+    )
+    for line in ("SystemdCgroup = true", "restrict_oom_score_adj = true", "disable_apparmor = true"):
+        assert re.search(rf"(?m)^\s*{line}$", settings), line
+    assert re.search(r"(?m)^\s*config_path = ['\"]/etc/containerd/certs.d['\"]$", settings)
 
 
 def test_the_kernel_forwards_between_pods(host: Host) -> None:
@@ -87,16 +97,16 @@ def test_data_lives_on_the_volume(host: Host) -> None:
     assert host.service("facility-data").is_enabled
 
 
-def test_kubelet_has_name_servers_without_a_loop(host: Host) -> None:
+def test_kubelet_has_name_servers_without_a_loop(site: Site, host: Host) -> None:
     config = host.file("/var/lib/kubelet/config.yaml").content_string
     assert "resolvConf: /etc/facility/resolv.conf" in config
     servers = re.findall(r"nameserver (\S+)", host.file("/etc/facility/resolv.conf").content_string)
-    assert servers == ORDERED["dns_nameservers"]
+    assert servers == site.ordered["dns_nameservers"]
 
 
-def test_secrets_are_for_root_alone(host: Host, name: str) -> None:
+def test_secrets_are_for_root_alone(host: Host, key: str) -> None:
     assert not host.file("/run/facility-join.yaml").exists
-    for path in ("/etc/kubernetes/kubelet.conf", *(["/etc/kubernetes/admin.conf"] if name == FIRST else [])):
+    for path in ("/etc/kubernetes/kubelet.conf", *(["/etc/kubernetes/admin.conf"] if key == FIRST else [])):
         assert host.file(path).mode == 0o600
 
 

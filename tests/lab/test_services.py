@@ -10,11 +10,13 @@ import urllib.parse
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from functools import partial
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from kubernetes import client, config, stream, watch
+
+if TYPE_CHECKING:
+    from conftest import Site
 
 pytestmark = pytest.mark.lab
 
@@ -22,14 +24,14 @@ NAMESPACE = "test-services"
 
 
 @pytest.fixture(scope="module")
-def api(kubeconfig: Path) -> client.CoreV1Api:
-    config.load_kube_config(str(kubeconfig))
+def api(site: Site) -> client.CoreV1Api:
+    config.load_kube_config(str(site.runtime / "kubeconfig"))
     return client.CoreV1Api()
 
 
 @pytest.fixture(scope="module")
-def image(lab: dict[str, str], facility_dir: Path) -> str:
-    return json.loads((facility_dir / "facility.json").read_text())["analysis_image"]
+def image(site: Site) -> str:
+    return json.loads((site.runtime / "facility.json").read_text())["analysis_image"]
 
 
 @pytest.fixture(scope="module")
@@ -217,7 +219,7 @@ def claim(api: client.CoreV1Api, namespace: str) -> Iterator[str]:
 
 
 def test_what_a_pod_wrote_the_next_one_reads(
-    api: client.CoreV1Api, image: str, claim: str, nodes: list[str], repo: Path, facility_dir: Path
+    api: client.CoreV1Api, image: str, claim: str, nodes: list[str], site: Site
 ) -> None:
     volumes = {"volumes": [{"name": "data", "persistentVolumeClaim": {"claimName": claim}}]}
     mounts = [{"name": "data", "mountPath": "/mnt/data"}]
@@ -236,8 +238,8 @@ def test_what_a_pod_wrote_the_next_one_reads(
         assert execute(api, "reader", "cat", "/mnt/data/note") == "1234"
 
         def there(script: str) -> str:
-            command = ["ssh", "-F", facility_dir / "ssh_config", first.spec.node_name, f"sudo sh -c '{script}'"]
-            return subprocess.run(command, cwd=repo, capture_output=True, text=True).stdout.strip()
+            command = ("ssh", "-F", site.runtime / "ssh_config", first.spec.node_name, f"sudo sh -c '{script}'")
+            return site.run(*command).stdout.strip()
 
         volume_device, data_device, root_device = there(f"stat -c %d {path} /data /").split()
         assert volume_device == data_device != root_device, f"{path} is not on the data volume"
@@ -250,12 +252,11 @@ def test_what_a_pod_wrote_the_next_one_reads(
 
 # --- the nodes' firewall -----------------------------------------------------------------------------------------
 @pytest.fixture
-def shell(repo: Path, facility_dir: Path) -> Callable[[str, str], subprocess.CompletedProcess[str]]:
+def shell(site: Site) -> Callable[[str, str], subprocess.CompletedProcess[str]]:
     """Runs a command on a node as root."""
 
     def run(node: str, script: str) -> subprocess.CompletedProcess[str]:
-        command = ["ssh", "-F", str(facility_dir / "ssh_config"), node, f"sudo sh -c {shlex.quote(script)}"]
-        return subprocess.run(command, cwd=repo, capture_output=True, text=True, timeout=60)
+        return site.run("ssh", "-F", site.runtime / "ssh_config", node, f"sudo sh -c {shlex.quote(script)}")
 
     return run
 

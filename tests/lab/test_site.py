@@ -8,43 +8,41 @@ import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from kubernetes import client, config, stream
 
+if TYPE_CHECKING:
+    from conftest import Site
+
 pytestmark = pytest.mark.lab
-
-INVENTORY = "inventory/lab/openstack.yml"
-
-
-def playbook(repo: Path, env: dict[str, str], *arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    command = ["ansible-playbook", "-i", INVENTORY, *map(str, arguments)]
-    return subprocess.run(command, cwd=repo, env=env, capture_output=True, text=True, timeout=900)
 
 
 @pytest.fixture(scope="module")
-def api(kubeconfig: Path) -> client.CoreV1Api:
-    config.load_kube_config(str(kubeconfig))
+def api(site: Site) -> client.CoreV1Api:
+    config.load_kube_config(str(site.runtime / "kubeconfig"))
     return client.CoreV1Api()
 
 
 @pytest.fixture(scope="module")
-def image(lab: dict[str, str], facility_dir: Path) -> str:
-    return json.loads((facility_dir / "facility.json").read_text())["analysis_image"]
+def image(site: Site) -> str:
+    return json.loads((site.runtime / "facility.json").read_text())["analysis_image"]
 
 
-def test_files_of_the_site_are_for_the_owner_alone(lab: dict[str, str], facility_dir: Path) -> None:
-    assert facility_dir.stat().st_mode & 0o777 == 0o700
+def test_files_of_the_site_are_for_the_owner_alone(site: Site) -> None:
+    assert site.runtime.stat().st_mode & 0o777 == 0o700
     for name in ("kubeconfig", "facility.json"):
-        assert (facility_dir / name).stat().st_mode & 0o777 == 0o600
+        assert (site.runtime / name).stat().st_mode & 0o777 == 0o600
 
 
-def test_facility_json_says_what_was_ordered(lab: dict[str, str], repo: Path, facility_dir: Path) -> None:
-    facility = json.loads((facility_dir / "facility.json").read_text())
-    tfvars = (repo / "inventory" / "lab" / "terraform.tfvars").read_bytes()
+def test_facility_json_says_what_was_ordered(site: Site) -> None:
+    facility = json.loads((site.runtime / "facility.json").read_text())
+    tfvars = (site.inventory / "terraform.tfvars").read_bytes()
+    first, second = site.nodes
     assert facility["tfvars_sha256"] == hashlib.sha256(tfvars).hexdigest()
-    assert facility["nodes"]["lab-cp0"]["groups"] == ["controlplane", "etcd", "worker"]
-    assert {name: node["vcpus"] for name, node in facility["nodes"].items()} == {"lab-cp0": 2, "lab-w0": 2}
+    assert facility["nodes"][first]["groups"] == ["controlplane", "etcd", "worker"]
+    assert {name: node["vcpus"] for name, node in facility["nodes"].items()} == {first: 2, second: 2}
     assert facility["allow_overcommit"] is True
 
 
@@ -58,20 +56,20 @@ def test_core_dns_is_healthy_and_no_pod_restarts(api: client.CoreV1Api) -> None:
         assert status.restart_count == 0, f"{pod.metadata.name} was restarted {status.restart_count} times"
 
 
-def test_a_control_plane_that_is_a_worker_takes_pods(api: client.CoreV1Api) -> None:
-    node = api.read_node("lab-cp0")
+def test_a_control_plane_that_is_a_worker_takes_pods(site: Site, api: client.CoreV1Api) -> None:
+    node = api.read_node(f"{site.name}-cp0")
     assert not node.spec.taints
     assert "node-role.kubernetes.io/worker" in node.metadata.labels
 
 
-def test_the_api_is_verified_by_its_floating_address(kubeconfig: Path) -> None:
-    text = kubeconfig.read_text()
+def test_the_api_is_verified_by_its_floating_address(site: Site) -> None:
+    text = (site.runtime / "kubeconfig").read_text()
     assert re.search(r"server: https://172\.31\.250\.\d+:6443", text)
     assert "insecure-skip-tls-verify" not in text
 
 
 @pytest.fixture(scope="module")
-def pods(api: client.CoreV1Api, image: str) -> Iterator[dict[str, client.V1Pod]]:
+def servers(api: client.CoreV1Api, image: str) -> Iterator[dict[str, client.V1Pod]]:
     """A pod on each node, which serves its own name over HTTP."""
     serve = "mkdir /tmp/www && cd /tmp/www && hostname > index.html && exec python -m http.server 8000"
     nodes = [node.metadata.name for node in api.list_node().items]
@@ -120,30 +118,32 @@ def fetch(api: client.CoreV1Api, pod: client.V1Pod, url: str) -> str:
     ).strip()
 
 
-def test_pods_reach_each_other_across_nodes(api: client.CoreV1Api, pods: dict[str, client.V1Pod]) -> None:
-    assert len(pods) >= 2
-    for here in pods.values():
-        for there in pods.values():
+def test_pods_reach_each_other_across_nodes(api: client.CoreV1Api, servers: dict[str, client.V1Pod]) -> None:
+    assert len(servers) >= 2
+    for here in servers.values():
+        for there in servers.values():
             assert fetch(api, here, f"http://{there.status.pod_ip}:8000/") == there.metadata.name
 
 
-def test_pods_find_a_service_by_its_name_from_every_node(api: client.CoreV1Api, pods: dict[str, client.V1Pod]) -> None:
-    for pod in pods.values():
+def test_pods_find_a_service_by_its_name_from_every_node(
+    api: client.CoreV1Api, servers: dict[str, client.V1Pod]
+) -> None:
+    for pod in servers.values():
         assert fetch(api, pod, "http://web.default.svc.cluster.local/").startswith("web-")
 
 
-def test_typing_it_again_changes_nothing(lab: dict[str, str], repo: Path) -> None:
-    run = playbook(repo, lab, "playbooks/site.yml")
+def test_typing_it_again_changes_nothing(site: Site) -> None:
+    run = site.playbook("playbooks/site.yml")
     assert run.returncode == 0, run.stdout[-4000:]
     recap = run.stdout[run.stdout.index("PLAY RECAP") :]
     changed = dict(re.findall(r"^(\S+)\s+: ok=\d+\s+changed=(\d+)", recap, re.MULTILINE))
-    assert set(changed) >= {"lab-cp0", "lab-w0"}
+    assert set(changed) >= set(site.nodes)
     tasks = [task for task in run.stdout.split("\nTASK ") if re.search(r"^changed: ", task, re.MULTILINE)]
     assert tasks == []
     assert set(changed.values()) == {"0"}, recap
 
 
-def test_a_wrong_checksum_stops_the_role(lab: dict[str, str], repo: Path, tmp_path: Path) -> None:
+def test_a_wrong_checksum_stops_the_role(site: Site, repo: Path, tmp_path: Path) -> None:
     wrong, dest = "0" * 64, "/var/tmp/facility-wrong-checksum"
     manifest = tmp_path / "artifacts.json"
     path = "dl.k8s.io/v1.26.3/bin/linux/amd64/kubeadm"
@@ -160,7 +160,7 @@ def test_a_wrong_checksum_stops_the_role(lab: dict[str, str], repo: Path, tmp_pa
     book = repo / "playbooks" / ".wrong-checksum.yml"
     book.write_text(json.dumps([play]))
     try:
-        run = playbook(repo, lab, book)
+        run = site.playbook(book)
     finally:
         book.unlink()
     assert run.returncode != 0

@@ -10,8 +10,9 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import permutations
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
 import pytest
@@ -33,6 +34,9 @@ from bench.facility.thresholds import Thresholds
 from bench.report.validation import RowRecord, ValidateResult
 from bench.terminal import Terminal
 from bench.validate import Observers, exit_status, observers, validate
+
+if TYPE_CHECKING:
+    from conftest import Site
 
 pytestmark = pytest.mark.lab
 
@@ -74,13 +78,11 @@ def failed(result: ValidateResult, node: str, check: str) -> RowRecord:
 
 
 # --- sound -----------------------------------------------------------------------------------------------------------
-def test_a_sound_facility_is_as_ordered(lab: dict[str, str], repo: Path, tmp_path: Path, kubeconfig: Path) -> None:
-    begun = time.monotonic()
-    ran = bench("validate", "--out", str(tmp_path), repo=repo, env=lab)
-    print(f"bench validate took {time.monotonic() - begun:.1f} s")
+def test_a_sound_facility_is_as_ordered(site: Site, tmp_path: Path) -> None:
+    ran = site.run("bench", "validate", "--site", site.name, "--out", tmp_path)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     result = ValidateResult.model_validate_json((tmp_path / "validate.json").read_text())
-    assert {node.name for node in result.nodes} == {CONTROL, WORKER}
+    assert sorted(node.name for node in result.nodes) == site.nodes
     for node in result.nodes:
         assert node.declared_cores == node.built_cores == node.joined_cores == 2
         assert node.joined_status == "Ready"
@@ -89,7 +91,7 @@ def test_a_sound_facility_is_as_ordered(lab: dict[str, str], repo: Path, tmp_pat
     # The guests cannot have more than this machine.
     assert sum(node.delivered_together_cores or 0 for node in result.nodes) <= 1.05 * (os.cpu_count() or 1)
     rows = {(row.nodes, row.check): row for row in result.rows}
-    for name in (CONTROL, WORKER):
+    for name in site.nodes:
         for check in (
             "built", "flavor", "joined", "schedulable", "roles", "kubelet", "container runtime", "cores in Kubernetes",
             "cores in a pod", "memory in Kubernetes", "memory in the guest", "limits", "allocatable cores",
@@ -97,12 +99,12 @@ def test_a_sound_facility_is_as_ordered(lab: dict[str, str], repo: Path, tmp_pat
             "disk read", "disk sync", "DNS", "service", "pod start, p50", "pod start, p95",
         ):  # fmt: skip
             assert rows[(name,), check].verdict in (Verdict.OK, Verdict.WARNING), rows[(name,), check]
-    for pair in ((CONTROL, WORKER), (WORKER, CONTROL)):
+    for pair in permutations(site.nodes, 2):
         assert (rows[pair, "bandwidth"].value or 0) > 0
     assert rows[(), "Dask workers start"].value
     suite = ElementTree.parse(tmp_path / "validate.xml").getroot()
     assert (suite.get("tests"), suite.get("failures")) == (str(len(result.rows)), "0")
-    assert leftovers(kubeconfig) == []
+    assert leftovers(site.runtime / "kubeconfig") == []
 
 
 @pytest.fixture

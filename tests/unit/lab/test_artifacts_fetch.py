@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from lab.artifacts import build, fetch, files, golang, oci, server, table
+from lab.artifacts import build, compiler, fetch, files, golang, oci, plan, server, table
 from lab.artifacts.store import Store
 from lab.errors import LabError
+
+from lab import paths
 
 
 @pytest.fixture(autouse=True)
@@ -235,6 +237,43 @@ def test_what_upstream_has_not_is_built(tmp_path: Path, monkeypatch: pytest.Monk
     assert record
     assert record.artifact == made
     assert record.recipe == shop.recipe(wanted)
+
+
+def test_an_archive_of_several_programs_is_packed_after_the_last_of_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop = build.Workshop(Store(tmp_path, oci.Registry("http://127.0.0.1:1")), "1.36.4", {}, str)
+    monkeypatch.setattr(golang, "built", lambda _: False)
+    names = [step.name for step in plan.steps(shop, table.wanted("1.36.4"))]
+    assert len(names) == len(set(names))
+    docker = names.index("docker 29.8.1")
+    parts = ("docker-cli 29.8.1", "moby 29.8.1", "containerd 2.3.5", "runc 1.5.1")
+    assert all(names.index(f"{part} from Go modules") < docker for part in parts)
+
+
+def test_parts_in_c_are_compiled_in_a_container_and_linked_statically(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program, ran = table.program("runc", "1.36.4"), []
+
+    def run(argv: list[str], **_: object) -> str:
+        ran.append(argv)
+        return "/goroot\n" if "GOROOT" in argv else ""
+
+    monkeypatch.setattr(paths, "cache", lambda: tmp_path)
+    monkeypatch.setattr(golang, "toolchain", lambda _: "/goroot/bin/go")
+    monkeypatch.setattr(compiler.engine, "ensure", lambda: None)
+    monkeypatch.setattr(compiler.base, "ensure", lambda _: "base:1")
+    golang.ensure(program, "runc", run)
+    words = ran[-1]
+    script = words[-1]
+    assert words[: words.index("docker") + 2] == ["setpriv", "--pdeathsig", "TERM", "docker", "run"]
+    assert {"--env=CGO_ENABLED=1", "--env=GOPROXY=off", "--volume=/goroot:/goroot:ro"} <= set(words)
+    assert f"--volume={tmp_path / 'go'}:{tmp_path / 'go'}" in words
+    assert all(package in script for package in program.compiler)
+    assert "-extldflags -static" in script
+    # what the container is not to fetch is there before
+    assert ["/goroot/bin/go", "mod", "download"] in ran[:-1]
 
 
 def test_a_wrong_sum_is_never_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

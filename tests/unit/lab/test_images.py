@@ -13,6 +13,7 @@ from email.message import Message
 from pathlib import Path
 
 import pytest
+from lab.cloud import seed
 from lab.errors import LabError
 from lab.images import analysis, apt, base, docker, guest, hub
 from lab.images import registry as images_registry
@@ -311,6 +312,26 @@ def test_two_at_once_build_an_image_once(cache: Path) -> None:
     for thread in threads:
         thread.join()
     assert [run.did("docker", "build") for run in runs].count(True) == 1
+
+
+def test_the_newer_guest_is_a_layer_on_the_other_and_follows_it(cache: Path) -> None:
+    run = Docker({guest.TAG: guest.recipe("base:1")})
+    assert guest.ensure_all(run) == [guest.TAG, guest.NEWER_TAG]
+    assert run.did("docker", "build", f"--build-arg=GUEST={guest.TAG}", f"--tag={guest.NEWER_TAG}")
+    again = Docker(run.images)
+    guest.ensure_all(again)
+    assert not again.did("docker", "build")
+    assert guest.newer_recipe("base:1") != guest.newer_recipe("base:2")
+    # what is kept of the older one is not this one's
+    guest.ensure(Docker({}))
+    assert [path.name for path in cache.glob("*.tar")] == [f"guest-{guest.recipe('base:1')[:12]}.tar"]
+
+
+def test_the_cloud_has_an_image_for_every_guest() -> None:
+    assert [tag for tag, _ in seed.IMAGES.values()] == [guest.TAG, guest.NEWER_TAG]
+    releases = [release for _, release in seed.IMAGES.values()]
+    assert releases[0] in (guest.CONTEXT / "files/etc/os-release.guest").read_text()
+    assert releases[1] in guest.NEWER_DOCKERFILE.read_text()
 
 
 def test_an_engine_that_fails_is_not_taken_for_a_missing_image() -> None:

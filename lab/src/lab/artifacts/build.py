@@ -44,14 +44,13 @@ class Workshop:
     def from_upstream(self, wanted: Wanted) -> bool:
         return bool(wanted.sha256) and self.reachable.get(upstream_host(wanted), False)
 
-    def program(self, wanted: Wanted) -> Program | None:
-        return table.program(wanted.program, self.kubernetes) if wanted.program else None
+    def programs(self, wanted: Wanted) -> list[Program]:
+        return [table.program(name, self.kubernetes) for name in wanted.programs]
 
     def recipe(self, wanted: Wanted) -> str:
         """A hash over all that an artefact is made from when it is built here."""
         parts: list[object] = [FORMAT, wanted.path, wanted.sha256, dict(wanted.entry)]
-        if program := self.program(wanted):
-            parts.append(golang.recipe(program))
+        parts += [golang.recipe(program) for program in self.programs(wanted)]
         if base := wanted.entry.get("base"):
             parts.append(table.load("layers")[base])
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
@@ -91,7 +90,7 @@ class Workshop:
     def _build(self, wanted: Wanted, target: Path, show: Show) -> str:
         if "debian" in wanted.entry:
             return self._repack(wanted, target, show)
-        folder, how = self._programs(wanted)
+        folder, how = self._program(wanted)
         if "archive" in wanted.entry:
             names = sorted(item.name for item in folder.iterdir())
             chosen = names if wanted.entry["archive"] == ["*"] else wanted.entry["archive"]
@@ -103,10 +102,13 @@ class Workshop:
         return how
 
     def _repack(self, wanted: Wanted, target: Path, show: Show) -> str:
+        """An archive of programs out of Debian's packages and, where the entry has them, out of Go modules."""
         packages = sorted({source.partition(":")[0] for source in wanted.entry["debian"].values()})
         show(f"Debian's {', '.join(packages)}")
         with self.store.scratch() as work:
-            members = debian.programs(wanted.entry["debian"], wanted.version, work, self.run)
+            # Debian's version is the archive's where all of it is Debian's
+            version = None if wanted.programs else wanted.version
+            members = debian.programs(wanted.entry["debian"], version, work, self.run)
             show("what the guest lacks for them")
             if missing := self.check_guest(work):
                 raise LabError(
@@ -114,18 +116,26 @@ class Workshop:
                     f"{missing}.",
                     "Add them to lab/src/lab/images/guest/Dockerfile.",
                 )
+            built = {program.name: self._built(program) for program in self.programs(wanted)}
+            for name, source in wanted.entry.get("programs", {}).items():
+                program, _, file = source.partition(":")
+                members.append(files.Member(name, built[program][0] / file, 0o755))
             show("packing")
             files.tgz(target, members)
             versions = ", ".join(f"{item} {debian.version(debian.package(item), self.run)}" for item in packages)
-        return f"Debian's {versions}"
+        return "; ".join([*(how for _, how in built.values()), f"Debian's {versions}"])
 
-    def _programs(self, wanted: Wanted) -> tuple[Path, str]:
-        program = self.program(wanted)
-        if program is None:
+    def _program(self, wanted: Wanted) -> tuple[Path, str]:
+        programs = self.programs(wanted)
+        if not programs:
             raise LabError(
                 f"{wanted.name} {wanted.version}: upstream cannot be used and the tables say no other way.",
                 "See lab/src/lab/artifacts/table/.",
             )
+        return self._built(programs[0])
+
+    def _built(self, program: Program) -> tuple[Path, str]:
+        """The folder with a Go program, and what it was made from."""
         folder = golang.ensure(program, f"{program.name} {program.version} from Go modules", self.run)
         less = f", without {program.without['package']}" if program.without else ""
         return folder, f"Go modules of {program.folder}/go.sum{less}"
@@ -140,7 +150,7 @@ class Workshop:
 
     def _built_image(self, wanted: Wanted, show: Show) -> Artifact:
         repository, _, tag = wanted.path.rpartition(":")
-        folder, how = self._programs(wanted)
+        folder, how = self._program(wanted)
         show("layers")
         with self.store.scratch() as work:
             layers = self._layers(wanted, folder, work)

@@ -142,10 +142,7 @@ def kept(known: list[Artifact], made: list[Artifact], *, complete: bool) -> list
         for item in known
         if item.path not in made_paths
         and item.kind not in packages
-        and (
-            item.path in tables
-            or not (item.name != hub.REPOSITORY if complete else (item.kind, item.name) in names)
-        )
+        and (item.path in tables or not (item.name != hub.REPOSITORY if complete else (item.kind, item.name) in names))
     ]
 
 

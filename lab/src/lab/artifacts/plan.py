@@ -99,13 +99,16 @@ def steps(shop: Workshop, missing: Sequence[Wanted]) -> list[Step]:
     fetched = [wanted for wanted in missing if shop.from_upstream(wanted)]
     built = [wanted for wanted in missing if not shop.from_upstream(wanted)]
     result = [_artifact(shop, wanted) for wanted in fetched]
-    result += [_artifact(shop, wanted) for wanted in built if not wanted.program]
-    programs = {wanted.program: shop.program(wanted) for wanted in built if wanted.program}
-    for name, program in sorted(programs.items(), key=lambda item: item[1].seconds if item[1] else 0):
-        assert program
+    result += [_artifact(shop, wanted) for wanted in built if not wanted.programs]
+    waiting = [wanted for wanted in built if wanted.programs]
+    programs = {program.name: program for wanted in waiting for program in shop.programs(wanted)}
+    there: set[str] = set()
+    for name, program in sorted(programs.items(), key=lambda item: item[1].seconds):
         if not golang.built(program):
             result.append(_program(shop, program))
-        result += [_artifact(shop, wanted) for wanted in built if wanted.program == name]
+        there.add(name)
+        ready = [wanted for wanted in waiting if name in wanted.programs and there >= {*wanted.programs}]
+        result += [_artifact(shop, wanted) for wanted in ready]
     return result
 
 

@@ -129,7 +129,7 @@ def _engine_and_image() -> None:
     engine.ensure()
     from lab.images import guest
 
-    guest.ensure()
+    guest.ensure_all()
 
 
 def _bring_up(settings: Settings, passwords: dict[str, str], state: Path) -> None:
@@ -178,7 +178,7 @@ def _go_on(settings: Settings, passwords: dict[str, str], state: Path) -> None:
         services.answers(settings, name) for name in config.SERVICES
     ):
         _say("All services run.")
-        seed.quotas(seed.connect(settings, passwords), settings)  # they may be others than at the last start
+        cloud = seed.connect(settings, passwords)
     else:
         with step("start of the services") as show:
             started = services.start(settings, state, show)
@@ -186,7 +186,9 @@ def _go_on(settings: Settings, passwords: dict[str, str], state: Path) -> None:
             services.warm(cloud)
             if "nova" in started:
                 _fail_unfinished(cloud)
-            seed.quotas(cloud, settings)
+    # quotas may be others than at the last start, and older code seeded fewer images
+    seed.images(cloud)
+    seed.quotas(cloud, settings)
 
 
 def _fail_unfinished(cloud: Any) -> None:

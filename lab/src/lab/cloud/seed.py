@@ -1,4 +1,4 @@
-"""What a cloud's operator sets up: users, catalogue, flavors, the image, quotas and the external network.
+"""What a cloud's operator sets up: users, catalogue, flavors, images, quotas and the external network.
 
 Every function may be called again and makes only what is missing.
 """
@@ -23,9 +23,10 @@ CATALOGUE = {
     "nova": (("compute",), "/v2.1"),
     "cinder": (("block-storage", "volumev3"), "/v3"),
 }
-IMAGE, IMAGE_TAG = "rocky-8", "facility-guest:rocky-8"
+IMAGE_TAG = "facility-guest:rocky-8"
+IMAGES = {"rocky-8": (IMAGE_TAG, "8.6"), "rocky-9": ("facility-guest:rocky-9", "9.7")}
 IMAGE_DESCRIPTION = (
-    "Shaped like Rocky Linux 8.6, NOT Rocky Linux: a Debian 12 user space with Rocky's os-release, dnf and rpm, "
+    "Shaped like Rocky Linux {release}, NOT Rocky Linux: a Debian 12 user space with Rocky's os-release, dnf and rpm, "
     "run as a container on this machine's kernel"
 )
 EXTERNAL_NETWORK = "public"
@@ -99,25 +100,14 @@ def identity(cloud: Any, settings: Settings, passwords: Mapping[str, str]) -> No
 
 
 def resources(cloud: Any, settings: Settings) -> None:
-    """Flavors, image, quotas and the external network."""
+    """Flavors, images, quotas and the external network."""
     present = {flavor.name for flavor in cloud.compute.flavors()}
     for flavor in FLAVORS:
         if flavor.name not in present:
             cloud.compute.create_flavor(
                 name=flavor.name, vcpus=flavor.vcpus, ram=flavor.memory_mib, disk=flavor.disk_gib, is_public=True
             )
-    if not cloud.image.find_image(IMAGE):
-        cloud.image.create_image(
-            name=IMAGE,
-            # the bytes are in Docker Engine; Glance keeps the name under which they are found there
-            data=f"{IMAGE_TAG}\n{IMAGE_DESCRIPTION}\n".encode(),
-            disk_format="raw",
-            container_format="bare",
-            visibility="public",
-            docker_image=IMAGE_TAG,
-            description=IMAGE_DESCRIPTION,
-            os_distro="rocky",
-        )
+    images(cloud)
     quotas(cloud, settings)
     if not cloud.network.find_network(EXTERNAL_NETWORK):
         network = cloud.network.create_network(
@@ -137,6 +127,23 @@ def resources(cloud: Any, settings: Settings) -> None:
             # the first addresses are the gateway's and the mirror's
             allocation_pools=[{"start": str(addresses[10]), "end": str(addresses[-6])}],
         )
+
+
+def images(cloud: Any) -> None:
+    """The guests' images; the bytes are in Docker Engine, Glance keeps the name under which they are found there."""
+    for name, (tag, release) in IMAGES.items():
+        if not cloud.image.find_image(name):
+            description = IMAGE_DESCRIPTION.format(release=release)
+            cloud.image.create_image(
+                name=name,
+                data=f"{tag}\n{description}\n".encode(),
+                disk_format="raw",
+                container_format="bare",
+                visibility="public",
+                docker_image=tag,
+                description=description,
+                os_distro="rocky",
+            )
 
 
 def quotas(cloud: Any, settings: Settings) -> None:

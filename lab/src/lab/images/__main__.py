@@ -22,8 +22,8 @@ def main(argv: list[str] | None = None) -> int:
         engine.ensure()
         if wanted in (None, "guest"):
             started = time.monotonic()
-            tag = guest.ensure()
-            say(f"{tag}: {docker.size_mib(tag):.0f} MiB", started)
+            for tag in guest.ensure_all():
+                say(f"{tag}: {docker.size_mib(tag):.0f} MiB", started)
         for name, image in (("analysis", analysis), ("hub", hub)):
             if wanted != name and (wanted or image is hub):
                 continue

@@ -34,9 +34,11 @@ class Wanted:
     entry: Mapping[str, Any] = field(compare=False)
 
     @property
-    def program(self) -> str | None:
-        """The Go program that it is built from."""
-        return self.entry.get("program")
+    def programs(self) -> tuple[str, ...]:
+        """The entries of programs.toml that it is built from."""
+        if "program" in self.entry:
+            return (self.entry["program"],)
+        return tuple(sorted({source.partition(":")[0] for source in self.entry.get("programs", {}).values()}))
 
     @property
     def seconds(self) -> float:
@@ -59,6 +61,7 @@ class Program:
     without : module, package and file importing it: what is left out of the build
     seconds : what it took with empty caches
     tags : Go's build tags
+    compiler : Debian packages with the C compiler and libraries that it needs; empty for a program of Go alone
     """
 
     name: str
@@ -69,10 +72,21 @@ class Program:
     without: Mapping[str, str]
     seconds: float
     tags: Sequence[str] = ()
+    compiler: Sequence[str] = ()
 
 
 def load(name: str, folder: Path = FOLDER) -> dict[str, Any]:
     return tomllib.loads((folder / f"{name}.toml").read_text())
+
+
+def of_version(entry: Mapping[str, Any], version: str) -> dict[str, Any]:
+    """A table's entry as it is for one version: other versions' sums and ways of building do not count for it."""
+    own = {name: value for name, value in entry.items() if name != "by_version"}
+    own |= entry.get("by_version", {}).get(version, {})
+    for name in ("sha256", "digest"):
+        if name in own:
+            own[name] = {key: value for key, value in own[name].items() if key == version}
+    return own
 
 
 def versions() -> dict[str, dict[str, str]]:
@@ -100,13 +114,15 @@ def wanted(kubernetes: str) -> list[Wanted]:
     """All files and images for a Kubernetes version; packages are a repository of their own (see rpms)."""
     by_part = parts(kubernetes)
     result = []
-    for name, entry in load("binaries").items():
-        version = by_part[entry["part"]]
+    for name, every in load("binaries").items():
+        version = by_part[every["part"]]
+        entry = of_version(every, version)
         path = entry["path"].format(version=version)
         kind = entry.get("kind", "binary")
         result.append(Wanted(name, version, kind, path, entry.get("sha256", {}).get(version, ""), entry))
-    for name, entry in load("images").items():
-        version = by_part[entry["part"]]
+    for name, every in load("images").items():
+        version = by_part[every["part"]]
+        entry = of_version(every, version)
         path = f"{entry['repository']}:{entry['tag'].format(version=version)}"
         result.append(Wanted(name, version, "image", path, entry.get("digest", {}).get(version, ""), entry))
     return result
@@ -114,8 +130,9 @@ def wanted(kubernetes: str) -> list[Wanted]:
 
 def program(name: str, kubernetes: str) -> Program:
     """How a Go program is built for a Kubernetes version."""
-    entry = load("programs")[name]
-    version = parts(kubernetes)[entry["part"]]
+    every = load("programs")[name]
+    version = parts(kubernetes)[every["part"]]
+    entry = of_version(every, version)
     numbers = [*version.split("."), "", ""][:2]
     names = {"version": version, "major": numbers[0], "minor": numbers[1]}
     return Program(
@@ -127,4 +144,5 @@ def program(name: str, kubernetes: str) -> Program:
         entry.get("without", {}),
         float(entry["seconds"]),
         tuple(entry.get("tags", ())),
+        tuple(entry.get("compiler", ())),
     )

@@ -1,4 +1,4 @@
-"""`facility-guest:rocky-8`: what a server of the lab boots."""
+"""What a server of the lab boots: `facility-guest:rocky-8`, and `facility-guest:rocky-9` on top of it."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ from lab.images.docker import Runner
 
 NAME = "guest"
 TAG = "facility-guest:rocky-8"
+NEWER, NEWER_TAG = "guest-9", "facility-guest:rocky-9"
 CONTEXT = Path(__file__).parent
 INPUTS = ("Dockerfile", "build/*", "files/**/*")
+NEWER_DOCKERFILE, RELEASE = CONTEXT / "rocky-9.Dockerfile", CONTEXT / "build/release.spec"
 
 
 def recipe(base_tag: str) -> str:
@@ -33,6 +35,30 @@ def ensure(run: Runner = command.run) -> str:
         if docker.recipe_of(TAG, run) != wanted and not docker.load(TAG, NAME, wanted, run):
             _build(wanted, run)
     return TAG
+
+
+def newer_recipe(base_tag: str) -> str:
+    """The hash over all that the newer guest's image is made from."""
+    parts = [(path.name, path.read_bytes()) for path in (NEWER_DOCKERFILE, RELEASE)]
+    return docker.digest([*parts, ("guest", recipe(base_tag).encode())])
+
+
+def ensure_all(run: Runner = command.run) -> list[str]:
+    """Every guest image in the engine, up to date; returns their tags.
+
+    The newer one is a layer of names on the other: it is built where it is missing, and no copy of it is kept.
+    """
+    ensure(run)
+    wanted = newer_recipe(base.tag())
+    if docker.recipe_of(NEWER_TAG, run) != wanted:
+        with docker.alone(NEWER), tempfile.TemporaryDirectory(prefix="guest-") as name:
+            if docker.recipe_of(NEWER_TAG, run) != wanted:
+                docker.copy_into(Path(name), RELEASE)
+                (Path(name) / "Dockerfile").write_bytes(NEWER_DOCKERFILE.read_bytes())
+                docker.build(
+                    NEWER_TAG, Path(name), wanted, title=f"image {NEWER_TAG}", arguments={"GUEST": TAG}, run=run
+                )
+    return [TAG, NEWER_TAG]
 
 
 def _build(wanted: str, run: Runner) -> None:
