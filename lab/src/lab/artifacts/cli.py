@@ -34,7 +34,11 @@ BUILD_GIB, FETCH_GIB = 10, 2
 def artifacts(
     kubernetes: Annotated[str, typer.Option(help="the version that everything else is chosen for")] = table.DEFAULT,
     only: Annotated[
-        list[str] | None, typer.Option(help="make this artefact alone (may be repeated), e.g. kubelet, rpm, analysis")
+        list[str] | None,
+        typer.Option(
+            help="make this artefact alone (may be repeated), e.g. kubelet, rpm, analysis; some, like "
+            "cinder-csi-plugin, are made only so"
+        ),
     ] = None,
     list_: Annotated[
         bool, typer.Option("--list", help="make nothing: print what a mirror has to hold, and where upstream has it")
@@ -47,9 +51,10 @@ def artifacts(
         _list(kubernetes, only, as_json)
         return
     wanted = table.wanted(kubernetes)
-    names = [item.name for item in wanted] + [rpms.NAME, ANALYSIS]
-    chosen = set(only or names)
-    if unknown := sorted(chosen - set(names)):
+    on_request = {item.name for item in wanted if item.on_request}
+    names = {item.name for item in wanted} | {rpms.NAME, ANALYSIS}
+    chosen = set(only or names - on_request)
+    if unknown := sorted(chosen - names):
         raise LabError(f"--only {', '.join(unknown)}: not in the tables.", f"There are: {', '.join(sorted(names))}.")
     with plan.exclusive(mirror.root()):
         if chosen & {rpms.NAME, ANALYSIS, "docker"}:
@@ -61,7 +66,7 @@ def artifacts(
         lines = fill(store, kubernetes, [item for item in wanted if item.name in chosen], rpms.NAME in chosen)
         if ANALYSIS in chosen:
             lines.append(_analysis())
-        _write(store, [line.artifact for line in lines], complete=only is None)
+        _write(store, [line.artifact for line in lines], on_request if only is None else None)
     _report(lines, where, time.monotonic() - started)
 
 
@@ -120,12 +125,17 @@ def _known(path: Path) -> list[Artifact]:
         return []
 
 
-def _write(store: Store, artifacts: list[Artifact], *, complete: bool) -> None:
-    """Write both manifests; with --only the others stay as they were."""
+def _write(store: Store, artifacts: list[Artifact], stay: set[str] | None) -> None:
+    """Write both manifests.
+
+    Parameters
+    ----------
+    stay : names that stay as they were when they were not made now; None, with --only, means all
+    """
     public, own = store.root / "files/manifest.json", paths.site() / "artifacts.json"
     names = {(item.kind, item.name) for item in artifacts}
     kinds = {item.kind for item in artifacts} & {"rpm"}  # made together, so the older ones are gone
-    kept = [] if complete else _known(public)
+    kept = [item for item in _known(public) if stay is None or item.name in stay]
     every = [item for item in kept if item.kind not in kinds and (item.kind, item.name) not in names] + artifacts
     manifest.write(public, every)
     manifest.write(own, every)

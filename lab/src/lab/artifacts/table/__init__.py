@@ -39,6 +39,11 @@ class Wanted:
         return self.entry.get("program")
 
     @property
+    def on_request(self) -> bool:
+        """Whether it is made only when it is named."""
+        return bool(self.entry.get("on_request"))
+
+    @property
     def seconds(self) -> float:
         """What it usually takes, beside its Go program."""
         return float(self.entry.get("seconds", 2))
