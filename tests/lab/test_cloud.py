@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -322,6 +323,18 @@ def test_floating_address_without_a_guest_leads_nowhere(connection: Any):
         connection.network.delete_ip(loose)
 
 
+def test_guests_ask_who_they_are_and_are_told_apart(guests: dict[str, Guest]):
+    for guest in (guests["c1.r1"], guests["c2.r4"]):
+        told = json.loads(guest.says("curl -sSf http://169.254.169.254/openstack/latest/meta_data.json"))
+        assert (told["uuid"], told["name"]) == (guest.server.id, guest.server.name)
+
+
+def test_guests_reach_the_cloud(guests: dict[str, Guest]):
+    guest = guests["c1.r1"]
+    assert [port for port in (5000, 8774, 8776) if guest.opens("172.31.250.3", port)] == [5000, 8774, 8776]
+    assert not guest.opens("172.31.250.3", 22)
+
+
 # --- volumes and restarts ----------------------------------------------------------------------------------------
 def boot_id(guest: Guest) -> str:
     """What differs after every start; empty while the guest does not answer."""
@@ -336,18 +349,21 @@ def test_volume_keeps_its_content_over_a_reboot(connection: Any, guests: dict[st
     wait_for("device", lambda: guest.ssh("test -b /dev/vdb", check=False).returncode == 0, 20)
     assert attachment.device == "/dev/vdb"
     assert guest.says("sudo blockdev --getsize64 /dev/vdb") == str(2**30)
+    link = f"/dev/disk/by-id/virtio-{volume.id[:20]}"
+    assert guest.says(f"readlink -f {link}") == "/dev/vdb"
     guest.says("sudo mkfs.ext4 -q /dev/vdb && sudo mount /dev/vdb /mnt && echo kept | sudo tee /mnt/file && sync")
     first = boot_id(guest)
     guest.ssh("sudo systemctl reboot", check=False)
     wait_for("the guest after its reboot", lambda: boot_id(guest) not in ("", first))
     assert guest.says("sudo mount /dev/vdb /mnt && cat /mnt/file") == "kept"
+    assert guest.says(f"readlink -f {link}") == "/dev/vdb"
     second = boot_id(guest)
     connection.compute.reboot_server(guest.server, "HARD")
     wait_for("the guest after Nova's reboot", lambda: boot_id(guest) not in ("", second))
     assert guest.says("sudo mount /dev/vdb /mnt && cat /mnt/file && sudo umount /mnt") == "kept"
     connection.compute.delete_volume_attachment(guest.server, volume.id)
     wait_for("free volume", lambda: connection.block_storage.get_volume(volume.id).status == "available", 30)
-    assert guest.ssh("test -b /dev/vdb", check=False).returncode != 0
+    assert guest.ssh(f"test -b /dev/vdb -o -L {link}", check=False).returncode != 0
     loops = subprocess.run(
         ["losetup", "--list", "--noheadings", "--output", "BACK-FILE"], capture_output=True, text=True
     )

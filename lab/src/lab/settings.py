@@ -15,6 +15,7 @@ from lab.errors import LabError
 
 PORTS = {"keystone": 5000, "placement": 8778, "glance": 9292, "neutron": 9696, "nova": 8774, "cinder": 8776}
 HYPERVISORS = ("docker", "fake")
+METADATA_PORT = 8775  # of what guests ask at 169.254.169.254
 POD_CIDR, SERVICE_CIDR = "10.244.0.0/16", "10.96.0.0/12"  # Kubernetes' networks inside the guests
 
 COMPUTE_QUOTAS = {"instances": 20, "cores": 40, "ram": 81920, "server_groups": 20}
@@ -41,7 +42,7 @@ class Settings:
     ----------
     name : prefix or label of all that this lab makes on the machine; at most 8 letters and digits
     port_base : added to the usual port of each service
-    external_cidr : floating IPs and, at its second address, the mirror of artefacts
+    external_cidr : floating IPs and, at its second address, the mirror of artefacts, at its third the cloud for guests
     hypervisors : "docker" (a server is a container) or "fake" (a server is a row in a table)
     quotas : of the lab's project
     """
@@ -57,6 +58,18 @@ class Settings:
 
     def url(self, service: str) -> str:
         return f"http://127.0.0.1:{self.port(service)}"
+
+    @property
+    def inside(self) -> str:
+        """Address at which guests find the cloud's services."""
+        return str(ipaddress.ip_network(self.external_cidr)[3])
+
+    @property
+    def metadata_port(self) -> int:
+        return METADATA_PORT + self.port_base
+
+    def inside_url(self, service: str) -> str:
+        return f"http://{self.inside}:{self.port(service)}"
 
     @property
     def mirror(self) -> str:

@@ -8,10 +8,17 @@ from pathlib import Path
 
 import pytest
 import yaml
-from lab.artifacts import golang, table
+from lab.artifacts import cli, golang, manifest, table
 from lab.errors import LabError
 
 VERSIONS = list(table.versions())
+
+
+CINDER = ("cinder-csi-plugin", "csi-provisioner", "csi-attacher", "csi-resizer", "csi-node-driver-registrar")
+
+
+def artifact(name: str) -> manifest.Artifact:
+    return manifest.Artifact(name, "1", "image", f"{name}:1", "0" * 64, 1, "built", "by the test")
 
 
 def role(repo: Path, name: str) -> dict[str, object]:
@@ -37,6 +44,7 @@ def test_go_programs_have_locked_modules(kubernetes: str) -> None:
             module = (folder / "go.mod").read_text()
             if "require" in module:
                 assert (folder / "go.sum").stat().st_size > 0, program.name
+            if not (folder / "main.go").exists():  # a program of the project's own has upstream's version by name alone
                 version = re.sub(r"-\d+$", "", program.version)  # an image's own revision
                 assert f"v{version}" in module, f"{program.name}: go.mod is for another version than {version}"
             made = set(program.packages) - {"*"} or {name.rsplit("/", 1)[-1] for name in golang.named(folder)}
@@ -85,6 +93,40 @@ def test_versions_are_those_of_the_profile(repo: Path, name: str) -> None:
     assert parts["node-exporter"] == profile["metrics_node_exporter_version"]
     assert parts["prometheus"] == profile["metrics_prometheus_version"]
     assert profile["docker_sandbox_image"].endswith(f"/pause:{parts['pause']}")
+
+
+def test_versions_of_cinder_csi_are_those_of_the_role(repo: Path) -> None:
+    defaults = role(repo, "storage")
+    for kubernetes in VERSIONS:
+        images = {wanted.name: f"registry.k8s.io/{wanted.path}" for wanted in table.wanted(kubernetes)}
+        for name, reference in defaults["storage_cinder_images"].items():  # type: ignore[attr-defined]
+            assert reference == images[name]
+
+
+def test_nobody_makes_cinder_csi_who_did_not_ask(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    asked = []
+    monkeypatch.setattr(cli.mirror, "root", lambda: tmp_path)
+    monkeypatch.setattr(cli.paths, "site", lambda: tmp_path)
+    monkeypatch.setattr(cli.mirror, "start", lambda: cli.mirror.addresses())
+    monkeypatch.setattr(cli.engine, "ensure", lambda: None)
+    monkeypatch.setattr(cli.guest, "ensure", lambda: None)
+    monkeypatch.setattr(cli, "_image", lambda image, known: cli.Line(artifact("analysis")))
+    monkeypatch.setattr(cli.Store, "fault", lambda self, artifact: None)
+
+    def fill(_: object, __: str, wanted: list[table.Wanted], ___: bool) -> list[cli.Line]:
+        asked.append({item.name for item in wanted})
+        return [cli.Line(artifact(item.name)) for item in wanted]
+
+    monkeypatch.setattr(cli, "fill", fill)
+    cli.artifacts(only=["cinder-csi-plugin"])
+    cli.artifacts(only=None)
+    assert asked[0] == {"cinder-csi-plugin"}
+    assert {"kubelet", "flannel"} <= asked[1]
+    assert not asked[1] & set(CINDER)
+    # what was asked for once stays known
+    assert {"cinder-csi-plugin", "kubelet", "analysis"} <= {
+        item.name for item in manifest.read(tmp_path / "artifacts.json")
+    }
 
 
 def test_another_versions_sum_or_way_of_building_does_not_count() -> None:

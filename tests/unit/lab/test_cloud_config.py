@@ -91,9 +91,18 @@ def test_hypervisors_choose_the_driver():
 
 def test_clouds_yaml_names_the_member_and_the_administrator():
     clouds = yaml.safe_load(config.clouds_yaml(LAB, PASSWORDS))["clouds"]
-    assert set(clouds) == {"lab", "lab-admin"}
+    assert set(clouds) == {"lab", "lab-inside", "lab-admin"}
     assert clouds["lab"]["auth"]["project_name"] == "lab"
     assert clouds["lab"]["auth"]["password"] != clouds["lab-admin"]["auth"]["password"]
+
+
+def test_guests_are_the_same_member_at_another_address():
+    clouds = yaml.safe_load(config.clouds_yaml(LAB, PASSWORDS))["clouds"]
+    outside, inside = clouds["lab"], clouds["lab-inside"]
+    assert inside["auth"].pop("auth_url") == "http://172.31.250.3:5000/v3"
+    assert outside["auth"].pop("auth_url") == "http://127.0.0.1:5000/v3"
+    assert (outside.pop("region_name"), inside.pop("region_name")) == ("RegionOne", "inside")
+    assert inside == outside
 
 
 def test_terraform_takes_the_provider_from_the_mirror_alone():

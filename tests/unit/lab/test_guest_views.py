@@ -115,10 +115,11 @@ def test_guest_may_not_set_the_clock_and_is_not_privileged():
 def test_volumes_of_a_guest_are_remembered(tmp_path: Path):
     disks.bind(tmp_path, "/target")
     inode = (tmp_path / "disks").stat().st_ino
-    disks.write(tmp_path, [disks.Disk("/dev/vdb", "/volumes/v", 3)])
-    assert (tmp_path / "disks").read_text() == "/dev/vdb 3\n"
+    disk = disks.Disk("/dev/vdb", "/volumes/v", 3, "52e4bc1a-1e04-4f1a-a5c5-7f7c2b4f9d11")
+    disks.write(tmp_path, [disk])
+    assert (tmp_path / "disks").read_text() == "/dev/vdb 3 /dev/disk/by-id/virtio-52e4bc1a-1e04-4f1a-a\n"
     assert (tmp_path / "disks").stat().st_ino == inode
-    assert disks.read(tmp_path) == [disks.Disk("/dev/vdb", "/volumes/v", 3)]
+    assert disks.read(tmp_path) == [disk]
 
 
 KEYS = console_log.BEGIN + b"\r\nssh-ed25519 AAAA root@lab\r\n" + console_log.END

@@ -10,7 +10,8 @@ OPEN = Port("22222222-bbbb", ["10.77.0.6"], secured=False)
 
 
 def model(**changes: object) -> Model:
-    values = {"name": "lab", "bridges": "lab-", "external": "172.31.250.0/24", "mirror": "172.31.250.2", **changes}
+    values = {"name": "lab", "bridges": "lab-", "external": "172.31.250.0/24", "mirror": "172.31.250.2"}
+    values |= {"inside": "172.31.250.3", "inside_ports": [5000, 8776], **changes}
     return Model(**values)
 
 
@@ -92,3 +93,14 @@ def test_packets_to_services_that_a_node_does_not_know_yet_are_refused():
     """Else they leave the machine, and whoever answers there is taken for the service."""
     rule = 'iifname "lab-*" ip daddr { 10.244.0.0/16, 10.96.0.0/12 } reject with icmp type net-unreachable'
     assert rule in chain(render(model()), "forward")
+
+
+def test_guests_reach_the_cloud_and_their_metadata_and_nothing_else_of_the_machine():
+    text = render(model())
+    opened = [line for line in chain(text, "input") if line.startswith('iifname "lab-*" ip daddr')]
+    assert opened == [
+        'iifname "lab-*" ip daddr 172.31.250.2 tcp dport { 5000, 8080 } accept',
+        'iifname "lab-*" ip daddr 172.31.250.3 tcp dport { 5000, 8776, 8775 } accept',
+    ]
+    wanted = 'iifname "lab-*" ip daddr 169.254.169.254 tcp dport 80 dnat ip to 172.31.250.3:8775'
+    assert wanted in chain(text, "prerouting")

@@ -35,7 +35,11 @@ BUILD_GIB, FETCH_GIB = 10, 2
 def artifacts(
     kubernetes: Annotated[str, typer.Option(help="the version that everything else is chosen for")] = table.DEFAULT,
     only: Annotated[
-        list[str] | None, typer.Option(help="make this artefact alone (may be repeated), e.g. kubelet, rpm, analysis")
+        list[str] | None,
+        typer.Option(
+            help="make this artefact alone (may be repeated), e.g. kubelet, rpm, analysis; some, like "
+            "cinder-csi-plugin, are made only so"
+        ),
     ] = None,
     list_: Annotated[
         bool, typer.Option("--list", help="make nothing: print what a mirror has to hold, and where upstream has it")
@@ -49,9 +53,10 @@ def artifacts(
         _list(kubernetes, only, as_json)
         return
     wanted = table.wanted(kubernetes)
-    names = [item.name for item in wanted] + [rpms.NAME, ANALYSIS, HUB]
-    chosen = set(only or names[:-1]) | ({HUB} if platform else set())
-    if unknown := sorted(chosen - set(names)):
+    on_request = {item.name for item in wanted if item.on_request}
+    names = {item.name for item in wanted} | {rpms.NAME, ANALYSIS, HUB}
+    chosen = set(only or names - on_request - {HUB}) | ({HUB} if platform else set())
+    if unknown := sorted(chosen - names):
         raise LabError(f"--only {', '.join(unknown)}: not in the tables.", f"There are: {', '.join(sorted(names))}.")
     with plan.exclusive(mirror.root()):
         if chosen & {rpms.NAME, ANALYSIS, HUB, "docker"}:

@@ -58,7 +58,8 @@ def ensure(program: Program, title: str, run: Runner = command.run) -> Path:
         return target
     go = toolchain(run)
     target.parent.mkdir(parents=True, exist_ok=True)
-    for stale in target.parent.glob(".*"):
+    # of this program only: another checkout may be building another one
+    for stale in target.parent.glob(f".{program.name}-*"):
         shutil.rmtree(stale, ignore_errors=True)
     with tempfile.TemporaryDirectory(prefix=f".{program.name}-", dir=target.parent) as name:
         work = Path(name)

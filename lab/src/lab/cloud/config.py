@@ -12,6 +12,7 @@ Section = Mapping[str, object]
 Sections = dict[str, Section]
 
 REGION = "RegionOne"
+INSIDE = "inside"  # the same services at the addresses that guests reach
 SERVICES = ("keystone", "placement", "glance", "neutron", "nova", "cinder")
 MEMBER = "member"  # whose project the guests are in
 USERS = ("admin", MEMBER, *SERVICES[1:])
@@ -224,24 +225,29 @@ def files(settings: Settings, passwords: Mapping[str, str], state: Path, venv: P
 
 
 def clouds_yaml(settings: Settings, passwords: Mapping[str, str]) -> str:
-    """clouds.yaml with the member of the lab's project and, under `<name>-admin`, the administrator."""
+    """clouds.yaml with the member of the lab's project, under `<name>-inside` the same as guests reach the cloud, and
+    under `<name>-admin` the administrator.
+    """
 
-    def entry(name: str, user: str, project: str) -> str:
+    def entry(name: str, user: str, project: str, url: str = settings.url("keystone"), region: str = REGION) -> str:
         return (
             f"  {name}:\n"
             "    auth:\n"
-            f"      auth_url: {settings.url('keystone')}/v3\n"
+            f"      auth_url: {url}/v3\n"
             f"      username: {user}\n"
             f"      password: {passwords[user]}\n"
             f"      project_name: {project}\n"
             "      user_domain_name: Default\n"
             "      project_domain_name: Default\n"
-            f"    region_name: {REGION}\n"
+            f"    region_name: {region}\n"
         )
 
     return (
         "# Written by `lab up`, which writes it again at every start.\n"
-        "clouds:\n" + entry(settings.name, MEMBER, settings.name) + entry(f"{settings.name}-admin", "admin", "admin")
+        "clouds:\n"
+        + entry(settings.name, MEMBER, settings.name)
+        + entry(f"{settings.name}-{INSIDE}", MEMBER, settings.name, settings.inside_url("keystone"), INSIDE)
+        + entry(f"{settings.name}-admin", "admin", "admin")
     )
 
 

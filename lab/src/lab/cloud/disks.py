@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from lab import paths
@@ -19,11 +19,18 @@ class Disk:
     device : its name there, for example /dev/vdb
     path : its file on this machine
     minor : number of its loop device
+    volume : its id in Cinder
     """
 
     device: str
     path: str
     minor: int
+    volume: str
+
+    @property
+    def link(self) -> str:
+        """The name that udev gives a disk of KVM's after its serial number, which is the volume's id."""
+        return f"/dev/disk/by-id/virtio-{self.volume[:20]}"
 
 
 def read(folder: Path) -> list[Disk]:
@@ -39,7 +46,7 @@ def write(folder: Path, disks: list[Disk]) -> None:
     # the guest has this very file bound: its inode must stay
     with (folder / "disks").open("a+") as file:
         file.truncate(0)
-        file.writelines(f"{disk.device} {disk.minor}\n" for disk in disks)
+        file.writelines(f"{disk.device} {disk.minor} {disk.link}\n" for disk in disks)
 
 
 def bind(folder: Path, target: str) -> str:
@@ -59,7 +66,7 @@ def reattach(folder: Path) -> bool:
         attached = bool(loops.of_file(disk.path))
         minor = loops.attach(disk.path, disk.minor)
         changed = changed or not attached or minor != disk.minor
-        after.append(Disk(disk.device, disk.path, minor))
+        after.append(replace(disk, minor=minor))
     if changed:
         write(folder, after)
     return changed

@@ -24,7 +24,11 @@ mount --make-rshared /                       # kubelet's bidirectional mounts
 # a boot of its own, by which Ansible's reboot module sees that there was one
 cat /proc/sys/kernel/random/uuid > /run/lab-boot_id
 mount --bind /run/lab-boot_id /proc/sys/kernel/random/boot_id
-while read -r device minor; do rm -f "$device"; mknod "$device" b 7 "$minor"; done < {DISKS}
+mkdir -p /dev/disk/by-id                     # where udev, which does not run here, names disks
+while read -r device minor link; do
+    rm -f "$device"; mknod "$device" b 7 "$minor"
+    ln -sfn "../../${{device##*/}}" "$link"
+done < {DISKS}
 # Docker binds files of its own over these; a machine has plain ones, which programs may replace
 for name in resolv.conf hosts hostname; do
     cat "/etc/$name" > "/run/lab-$name"

@@ -23,7 +23,7 @@ from lab.errors import LabError
 from lab.settings import Settings
 
 # raised when a cloud of the code before cannot be used by the code from then on
-FORMAT = 1
+FORMAT = 2
 
 
 def purpose(settings: Settings) -> dict[str, object]:

@@ -18,7 +18,7 @@ from neutron_lib.db import api as database
 from oslo_log import log as logging
 
 from lab.cloud import nft
-from lab.settings import Settings, of_this_process
+from lab.settings import PORTS, Settings, of_this_process
 
 LOG = logging.getLogger(__name__)
 GATHER_S = 0.05  # changes come in bunches: one table for all of them
@@ -62,6 +62,10 @@ def model(session: Any, settings: Settings) -> nft.Model:
         bridges=settings.bridges,
         external=settings.external_cidr,
         mirror=settings.mirror,
+        inside=settings.inside,
+        mirror_ports=[port + settings.port_base for port in nft.Model.mirror_ports],
+        inside_ports=[settings.port(service) for service in PORTS],
+        metadata_port=settings.metadata_port,
         ports=[
             nft.Port(
                 port.id, addresses[port.id], groups.get(port.id, ()), pairs.get(port.id, ()), port.id not in unsecured

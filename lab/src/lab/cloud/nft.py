@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from lab.settings import POD_CIDR, SERVICE_CIDR
 
-MIRROR_PORTS = (5000, 8080)  # container images, files
+METADATA = "169.254.169.254"  # where every cloud's guests ask who they are
 PROTOCOLS = {"1": "icmp", "6": "tcp", "17": "udp", "132": "sctp"}
 WITH_PORTS = ("tcp", "udp", "sctp")
 
@@ -63,7 +63,9 @@ class Model:
     name : of the table
     bridges : what the names of the lab's bridges start with
     external : the external network
-    mirror : address of the artefact mirror in it
+    mirror, mirror_ports : address of the artefact mirror in it, and what it listens on: container images, files
+    inside, inside_ports : address of the cloud's services in it, for guests
+    metadata_port : the port there that answers guests who ask for their metadata
     floating : floating IP → fixed IP
     rules : security group → its rules
     """
@@ -72,6 +74,10 @@ class Model:
     bridges: str
     external: str
     mirror: str
+    inside: str
+    mirror_ports: Sequence[int] = (5000, 8080)
+    inside_ports: Sequence[int] = ()
+    metadata_port: int = 8775
     ports: Sequence[Port] = ()
     rules: Mapping[str, Sequence[Rule]] = field(default_factory=dict)
     floating: Mapping[str, str] = field(default_factory=dict)
@@ -145,7 +151,9 @@ def render(model: Model) -> str:
     elements = f"elements = {{ {', '.join(allowed)} }}; " if allowed else ""
     pairs = ", ".join(f"{floating} : {fixed}" for floating, fixed in sorted(model.floating.items()))
     dnat = f"  dnat ip to ip daddr map {{ {pairs} }}\n" if pairs else ""
-    mirror_ports = ", ".join(map(str, MIRROR_PORTS))
+    mirror_ports = ", ".join(map(str, model.mirror_ports))
+    inside_ports = ", ".join(map(str, (*model.inside_ports, model.metadata_port)))
+    metadata = f"{model.inside}:{model.metadata_port}"
     table = f"table inet {model.name}"
     return f"""\
 add {table}
@@ -183,13 +191,15 @@ chain input {{
   iifname {bridge} meta nfproto ipv6 drop
   iifname {bridge} jump from_guest
   iifname {bridge} ip daddr {model.mirror} tcp dport {{ {mirror_ports} }} accept
+  iifname {bridge} ip daddr {model.inside} tcp dport {{ {inside_ports} }} accept
   iifname {bridge} icmp type echo-request accept
   iifname {bridge} reject
-  ip daddr {model.mirror} accept
+  ip daddr {{ {model.mirror}, {model.inside} }} accept
   ip daddr {model.external} reject with icmp type host-unreachable
 }}
 chain prerouting {{
   type nat hook prerouting priority dstnat
+  iifname {bridge} ip daddr {METADATA} tcp dport 80 dnat ip to {metadata}
 {dnat}}}
 chain local {{
   type nat hook output priority -100

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -84,4 +85,15 @@ def build(etc: Path) -> Any:
         start("nova-compute", compute.RPC_TOPIC, host=f"hv{number}", topic_alt=compute.RPC_TOPIC_ALT)
     # Here and nowhere else: the scheduler's own periodic search would meet this one, and one of them would fail.
     host_mapping.discover_hosts(context.get_admin_context())
+    if settings.hypervisors == "docker":
+        _serve_metadata(settings.inside, settings.metadata_port)
     return application
+
+
+def _serve_metadata(host: str, port: int) -> None:
+    """What guests ask at 169.254.169.254, which leads here; a guest is told by the address that it asks from."""
+    import waitress
+    from nova.api.metadata import handler
+
+    server = waitress.create_server(handler.MetadataRequestHandler(), host=host, port=port, threads=2, ident=None)
+    threading.Thread(target=server.run, name="metadata", daemon=True).start()

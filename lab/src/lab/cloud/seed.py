@@ -12,7 +12,7 @@ from typing import Any
 
 import openstack
 
-from lab.cloud.config import MEMBER, REGION
+from lab.cloud.config import INSIDE, MEMBER, REGION
 from lab.settings import COMPUTE_QUOTAS, NETWORK_QUOTAS, VOLUME_QUOTAS, Settings
 
 # cinder under two types: older Terraform providers look for the second
@@ -84,18 +84,18 @@ def identity(cloud: Any, settings: Settings, passwords: Mapping[str, str]) -> No
 
     user(MEMBER, settings.name, ("member", "reader"))
     services = {s.type: s for s in keystone.services()}
-    endpoints = {(e.service_id, e.interface) for e in keystone.endpoints()}
+    endpoints = {(e.service_id, e.interface, e.region_id) for e in keystone.endpoints()}
+    if INSIDE not in {region.id for region in keystone.regions()}:
+        keystone.create_region(id=INSIDE, description="As guests reach the cloud")
     for name, (types, path) in CATALOGUE.items():
         user(name, "service", ("admin", "service"))
         for kind in types:
             service = services.get(kind) or keystone.create_service(name=name if kind == types[0] else kind, type=kind)
-            for interface in ("public", "internal", "admin"):
-                if (service.id, interface) not in endpoints:
+            places = [(interface, REGION, settings.url(name)) for interface in ("public", "internal", "admin")]
+            for interface, region, url in [*places, ("public", INSIDE, settings.inside_url(name))]:
+                if (service.id, interface, region) not in endpoints:
                     keystone.create_endpoint(
-                        service_id=service.id,
-                        interface=interface,
-                        url=settings.url(name) + path,
-                        region_id=REGION,
+                        service_id=service.id, interface=interface, url=url + path, region_id=region
                     )
 
 
@@ -124,7 +124,7 @@ def resources(cloud: Any, settings: Settings) -> None:
             ip_version=4,
             cidr=settings.external_cidr,
             is_dhcp_enabled=False,
-            # the first addresses are the gateway's and the mirror's
+            # the first addresses are the gateway's, the mirror's and the cloud's own
             allocation_pools=[{"start": str(addresses[10]), "end": str(addresses[-6])}],
         )
 

@@ -47,10 +47,13 @@ def main() -> None:
 
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)
     logging.getLogger("neutronclient").setLevel(logging.ERROR)
+    places = [f"127.0.0.1:{settings.port(service)}"]
+    if settings.hypervisors == "docker":
+        # programs in guests ask the cloud too; the address is one of the external network, which nobody else reaches
+        places.append(f"{settings.inside}:{settings.port(service)}")
     server = waitress.create_server(
         application,
-        host="127.0.0.1",
-        port=settings.port(service),
+        listen=" ".join(places),
         threads=THREADS,
         ident=None,
         clear_untrusted_proxy_headers=True,

@@ -176,15 +176,19 @@ class DockerDriver(FakeNode):
         minor = loops.attach(path)
         folder = self._folder(instance)
         others = [disk for disk in disks.read(folder) if disk.device != mountpoint]
-        disks.write(folder, [*others, disks.Disk(mountpoint, path, minor)])
+        disk = disks.Disk(mountpoint, path, minor, connection_info["serial"])
+        disks.write(folder, [*others, disk])
         docker.execute(self._name(instance), "mknod", mountpoint, "b", "7", str(minor))
+        docker.execute(self._name(instance), "ln", "-sfn", f"../../{Path(mountpoint).name}", disk.link)
 
     def detach_volume(
         self, context: Any, connection_info: Any, instance: Any, mountpoint: str, encryption: Any = None
     ) -> None:
         folder = self._folder(instance)
-        disks.write(folder, [disk for disk in disks.read(folder) if disk.device != mountpoint])
-        docker.execute(self._name(instance), "rm", "-f", mountpoint)
+        before = disks.read(folder)
+        disks.write(folder, [disk for disk in before if disk.device != mountpoint])
+        links = [disk.link for disk in before if disk.device == mountpoint]
+        docker.execute(self._name(instance), "rm", "-f", *links, mountpoint)
         for device in loops.of_file(connection_info["data"]["device_path"]):
             loops.detach(device)
 

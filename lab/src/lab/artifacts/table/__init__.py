@@ -41,6 +41,11 @@ class Wanted:
         return tuple(sorted({source.partition(":")[0] for source in self.entry.get("programs", {}).values()}))
 
     @property
+    def on_request(self) -> bool:
+        """Whether it is made only when it is named."""
+        return bool(self.entry.get("on_request"))
+
+    @property
     def seconds(self) -> float:
         """What it usually takes, beside its Go program."""
         return float(self.entry.get("seconds", 2))
