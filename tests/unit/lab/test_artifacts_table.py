@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import tomllib
 from pathlib import Path
@@ -115,7 +116,7 @@ def test_nobody_makes_cinder_csi_who_did_not_ask(monkeypatch: pytest.MonkeyPatch
 
     def fill(_: object, __: str, wanted: list[table.Wanted], ___: bool) -> list[cli.Line]:
         asked.append({item.name for item in wanted})
-        return [cli.Line(artifact(item.name)) for item in wanted]
+        return [cli.Line(dataclasses.replace(artifact(item.name), path=item.path)) for item in wanted]
 
     monkeypatch.setattr(cli, "fill", fill)
     cli.artifacts(only=["cinder-csi-plugin"])
