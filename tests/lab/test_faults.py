@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -356,20 +357,37 @@ def test_a_mirror_that_is_gone_stops_the_installation(facility: Facility, root: 
     assert facility.on(FIRST, "ls /etc/kubernetes/admin.conf").returncode != 0
 
 
-@pytest.mark.long
-@pytest.mark.timeout(1200)
-def test_a_node_that_went_off_in_the_middle_is_made_up_for(facility: Facility) -> None:
+@contextmanager
+def installing(facility: Facility, until: str) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
+    """`site.yml` at work, from the moment at which it has come to a task; with its output."""
     log = facility.runtime / "interrupted.log"
     command = ["ansible-playbook", "-i", f"inventory/{SITE}/openstack.yml", "playbooks/site.yml"]
     with log.open("w") as out:
         run = subprocess.Popen(command, cwd=facility.repo, env=dict(facility.env), stdout=out, stderr=subprocess.STDOUT)
         try:
-            wait("Docker is being installed", lambda: "Docker's programs are installed" in log.read_text(), 300)
-            facility.power(WORKER, "SHUTOFF")
-            assert run.wait(timeout=600) != 0
+            wait(until, lambda: until in log.read_text(), 300)
+            yield run, log
         finally:
             run.kill()
             run.wait()
+
+
+@pytest.mark.long
+@pytest.mark.timeout(600)
+def test_an_installation_that_is_killed_has_made_no_control_plane(facility: Facility) -> None:
+    """The next test goes on from here: what kubeadm has done so far counts for nothing."""
+    with installing(facility, "Kubeadm has initialised the control plane"):
+        manifests = "sudo ls /etc/kubernetes/manifests/kube-apiserver.yaml"
+        wait("kubeadm is at work", lambda: facility.on(FIRST, manifests).returncode == 0, 120)
+    assert facility.on(FIRST, "sudo ls /etc/facility/kubernetes-initialised").returncode != 0
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1200)
+def test_a_node_that_went_off_in_the_middle_is_made_up_for(facility: Facility) -> None:
+    with installing(facility, "Docker's programs are installed") as (run, log):
+        facility.power(WORKER, "SHUTOFF")
+        assert run.wait(timeout=600) != 0
     text = log.read_text()
     assert re.search(rf"fatal: \[{WORKER}\]: UNREACHABLE", text), text[-4000:]
 

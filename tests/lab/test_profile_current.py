@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
+from test_acceptance import test_a_sound_facility_is_as_ordered
 
 # Tests and their fixtures that ask for a `site`: here they get the one below.
 from test_bench import test_the_distributed_result_is_equal_to_the_serial_one
@@ -55,7 +56,6 @@ from test_site import (
     test_the_api_is_verified_by_its_floating_address,
     test_typing_it_again_changes_nothing,
 )
-from test_validate import test_a_sound_facility_is_as_ordered
 
 if TYPE_CHECKING:
     from conftest import Site
