@@ -321,6 +321,16 @@ def test_down_leaves_nothing(up: Lab):
     up("down")
 
 
+def test_down_takes_along_the_mirror_that_was_asked_for(up: Lab):
+    def serving() -> list[str]:
+        return [line for line in output("ps", "-ww", "-eo", "args") if f"{up.state}/mirror" in line]
+
+    up("artifacts", "--only", "pause")
+    assert len(serving()) == 3
+    up("down")
+    assert serving() == []
+
+
 def test_fake_hypervisors_hold_the_largest_facility(second: Lab):
     second("down")
     second("up", "--hypervisors", "fake")

@@ -224,8 +224,8 @@ def down(settings: Settings, *, purge: bool) -> None:
     state = paths.state()
     with lock.exclusive(state, "lab down"):
         settings = settings_module.load(state) or settings
-        mirror = _mirror()
-        if mirror and settings.serves_mirror:
+        # a second lab has one where somebody asked for it with `lab artifacts`
+        if mirror := _mirror():
             mirror.stop()
         _take_away(settings, state)
         host.remove_rules(settings)
