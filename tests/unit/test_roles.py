@@ -183,7 +183,7 @@ def test_an_inventory_without_nodes_is_refused(repo: Path, site: Path, name: str
 
 
 # What others are made of, and nobody types.
-PARTS = ("access.yml", "analysis_image.yml", "inputs.yml", "installed.yml", "nodes.yml")
+PARTS = ("access.yml", "analysis_image.yml", "inputs.yml", "installed.yml", "jupyterhub.yml", "nodes.yml")
 
 
 def test_every_playbook_checks_its_inputs_first(repo: Path) -> None:
