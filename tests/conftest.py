@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,11 +15,9 @@ from typing import Any
 
 import pytest
 import yaml
+from tfvars import from_tfvars
 
 REPO = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(REPO / "playbooks" / "filter_plugins"))
-from tfvars import from_tfvars  # noqa: E402 (a plugin of the playbooks, found by its folder)
-
 FIRST, LAST = "test_demo.py", "test_teardown.py"
 
 

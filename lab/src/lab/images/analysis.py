@@ -75,6 +75,11 @@ def _build(checkout: Path, environment_hash: str, run: Runner) -> Pushed:
         docker.copy_into(context, *(checkout / "images/analysis" / file for file in BENCH_INPUTS))
         (context / BENCH_DOCKERFILE).rename(context / "Dockerfile")
         docker.build(image, context, wanted, title=f"image {image}", arguments={"ENVIRONMENT": environment}, run=run)
+    return published(image, run)
+
+
+def published(image: str, run: Runner) -> Pushed:
+    """Push an image, and say how large it is."""
     pushed = registry.push(image, run)
     console.print(
         f"{pushed.repository}:{pushed.tag}: {docker.size_mib(image, run):.0f} MiB, "

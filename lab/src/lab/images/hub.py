@@ -10,7 +10,6 @@ import tempfile
 from pathlib import Path
 
 from lab import command, paths
-from lab.console import console
 from lab.images import analysis, base, docker, registry
 from lab.images.docker import Runner
 from lab.images.registry import Pushed
@@ -56,11 +55,6 @@ def _build(folder: Path, wanted: str, run: Runner) -> Pushed:
             **docker.from_environment(INDEX_ARGUMENTS),
         }
         docker.build(image, context, wanted, title=f"image {REPOSITORY}", arguments=arguments, run=run)
-    pushed = registry.push(image, run)
+    pushed = analysis.published(image, run)
     run(["docker", "image", "prune", "--force", f"--filter=label={analysis.BUILDER_LABEL}"])
-    console.print(
-        f"{pushed.repository}:{pushed.tag}: {docker.size_mib(image, run):.0f} MiB, "
-        f"{pushed.bytes / 2**20:.0f} MiB in the registry",
-        highlight=False,
-    )
     return pushed
