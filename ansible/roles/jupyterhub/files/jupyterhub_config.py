@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 HERE, SECRETS = Path("/etc/jupyterhub"), Path("/run/secrets/hub")
+# The two modules lie beside this file, in a folder that Python does not search by itself.
 sys.path.insert(0, str(HERE))
 import local_users  # noqa: E402
 import user_namespace  # noqa: E402
