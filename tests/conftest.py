@@ -111,10 +111,17 @@ class Site:
     def run(self, *command: str | Path, timeout: float = 900) -> subprocess.CompletedProcess[str]:
         """What a person types in the checkout."""
         argv = [str(word) for word in command]
-        return subprocess.run(argv, cwd=REPO, env=self.env, capture_output=True, text=True, timeout=timeout)
+        return subprocess.run(
+            argv, cwd=REPO, env=self.env, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout
+        )
+
+    def on(self, node: str, command: str) -> subprocess.CompletedProcess[str]:
+        """Run a shell command on a node; over a connection of its own, which a restart of the node does not outlive."""
+        return self.run("ssh", "-F", self.runtime / "ssh_config", "-S", "none", node, command, timeout=120)
 
     def playbook(self, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
-        return self.run("ansible-playbook", "-i", self.inventory / "openstack.yml", *arguments)
+        command = ["ansible-playbook", "-i", self.inventory / "openstack.yml"]
+        return self.run(*command, *arguments, timeout=1200)
 
 
 @pytest.fixture(scope="session")

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import re
-import shutil
-import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import openstack
 import pytest
+import second_site
 import yaml
 from kubernetes import client, config
+from plays import changes, play, said
+
+if TYPE_CHECKING:
+    from conftest import Site
 
 pytestmark = [pytest.mark.lab, pytest.mark.long, pytest.mark.timeout(2400)]
 
@@ -23,20 +24,8 @@ IMAGES = ("cinder-csi-plugin", "csi-provisioner", "csi-attacher", "csi-resizer",
 MARK = "cinder.csi.openstack.org/cluster"
 NODES = (f"{SITE}-cp0", f"{SITE}-w0")
 ORDER = """\
-facility         = "cinder"
-cloud            = "lab"
-external_network = "public"
-network_cidr     = "10.86.0.0/24"
-dns_nameservers  = ["10.86.0.1"]
-reserved_cidrs   = { external = "172.31.250.0/24" }
-admin_cidrs      = ["172.31.250.0/24"]
-user_cidrs       = ["172.31.250.0/24"]
-image            = "rocky-8"
-nodes = {
   cp0 = { groups = ["controlplane", "etcd", "worker"], flavor = "c2.r4", data_volume_gib = 5 }
-  w0  = { groups = ["worker"], flavor = "c1.r2", data_volume_gib = 0 }
-}
-"""
+  w0  = { groups = ["worker"], flavor = "c1.r2", data_volume_gib = 0 }"""
 
 
 @dataclass(frozen=True)
@@ -49,31 +38,14 @@ class Facility:
     first : what the first site.yml said
     """
 
-    repo: Path
-    env: Mapping[str, str]
+    site: Site
     cloud: Any
     secret: str
     first: str
 
-    def site(self) -> subprocess.CompletedProcess[str]:
-        return site(self.repo, self.env)
-
     def volumes(self) -> list[Any]:
         """The volumes that were made for this facility's pods."""
         return [each for each in self.cloud.block_storage.volumes() if each.metadata.get(MARK) == SITE]
-
-
-def site(repo: Path, env: Mapping[str, str], *options: str) -> subprocess.CompletedProcess[str]:
-    plays = ["-i", f"inventory/{SITE}/openstack.yml", "playbooks/site.yml"]
-    command = ["ansible-playbook", *plays, "--diff", "-v", *options]
-    return subprocess.run(command, cwd=repo, env=dict(env), capture_output=True, text=True, timeout=1200)
-
-
-def terraform(repo: Path, env: Mapping[str, str], *command: str) -> None:
-    done = subprocess.run(
-        ["terraform/tf", SITE, *command, "-no-color"], cwd=repo, env=dict(env), capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stdout[-4000:] + done.stderr
 
 
 def wait_for(what: str, true: Callable[[], Any], seconds: float = 120) -> Any:
@@ -84,73 +56,52 @@ def wait_for(what: str, true: Callable[[], Any], seconds: float = 120) -> Any:
     return value
 
 
-def write_site(repo: Path, facility_dir: Path, credential: Mapping[str, Any]) -> None:
-    """A site folder like that of the lab, but for where its volumes are."""
-    inventory, runtime = repo / "inventory" / SITE, repo / ".facility" / SITE
-    variables = inventory / "group_vars/all"
-    variables.mkdir(parents=True)
-    runtime.mkdir(mode=0o700)
-    for path in (repo / "inventory/lab/group_vars/all").iterdir():
-        shutil.copy(path, variables)
-    (variables / "storage.yml").write_text(
+def takes_volumes_of_the_cloud(site: Site, credential: Mapping[str, Any]) -> None:
+    secrets = site.runtime / "cluster.yaml"
+    secrets.touch(mode=0o600)
+    secrets.write_text(yaml.safe_dump({"clouds": {"cluster": credential}}))
+    (site.inventory / "group_vars" / "all" / "storage.yml").write_text(
         yaml.safe_dump(
             {
                 "storage_backend": "cinder",
-                "storage_cinder_clouds_yaml": str(runtime / "cluster.yaml"),
+                "storage_cinder_clouds_yaml": str(secrets),
                 "storage_cinder_cloud": "cluster",
             }
         )
     )
-    plugin = (repo / "inventory/lab/openstack.yml").read_text()
-    (inventory / "openstack.yml").write_text(plugin.replace("facility: lab", f"facility: {SITE}"))
-    (inventory / "terraform.tfvars").write_text(ORDER)
-    for name in ("clouds.yaml", "terraformrc"):
-        shutil.copy(facility_dir / name, runtime)
-    secrets = runtime / "cluster.yaml"
-    secrets.touch(mode=0o600)
-    secrets.write_text(yaml.safe_dump({"clouds": {"cluster": credential}}))
-
-
-def remove_site(repo: Path) -> None:
-    for folder in (repo / "inventory" / SITE, repo / ".facility" / SITE):
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="module")
-def facility(lab: Mapping[str, str], repo: Path, facility_dir: Path) -> Iterator[Facility]:
-    names = [word for image in IMAGES for word in ("--only", image)]
-    subprocess.run(["lab", "artifacts", *names], cwd=repo, env=dict(lab), check=True)
-    clouds = openstack.config.OpenStackConfig(config_files=[lab["OS_CLIENT_CONFIG_FILE"]], load_envvars=False)
-    cloud = openstack.connection.Connection(config=clouds.get_one("lab"))
+def facility(site: Site) -> Iterator[Facility]:
+    done = site.run("lab", "artifacts", *(f"--only={image}" for image in IMAGES), timeout=2400)
+    assert done.returncode == 0, done.stdout[-3000:]
+    made = second_site.named(site, SITE, "10.86.0", ORDER)
+    cloud = second_site.cloud(made)
     user = cloud.current_user_id
     for left in cloud.identity.application_credentials(user):
         cloud.identity.delete_application_credential(user, left)
-    made = cloud.identity.create_application_credential(user, SITE, roles=[{"name": "member"}])
-    remove_site(repo)
+    credential = cloud.identity.create_application_credential(user, SITE, roles=[{"name": "member"}])
     # The same cloud, at the address that guests reach.
-    inside = clouds.get_one("lab-inside")
+    inside = second_site.cloud(made, "lab-inside").config
     auth = {
         "auth_url": inside.config["auth"]["auth_url"],
-        "application_credential_id": made.id,
-        "application_credential_secret": made.secret,
+        "application_credential_id": credential.id,
+        "application_credential_secret": credential.secret,
     }
     entry = {"auth": auth, "auth_type": "v3applicationcredential", "region_name": inside.region_name}
-    write_site(repo, facility_dir, entry)
+    takes_volumes_of_the_cloud(made, entry)
     try:
-        terraform(repo, lab, "apply", "-auto-approve")
-        done = site(repo, lab)
-        assert done.returncode == 0, done.stdout[-6000:]
-        yield Facility(repo, lab, cloud, made.secret, done.stdout + done.stderr)
+        with second_site.ordered(made):
+            done = play(made, "site", "--diff", "-v")
+            changes(done)
+            yield Facility(made, cloud, credential.secret, done.stdout + done.stderr)
     finally:
-        if (repo / ".facility" / SITE / "terraform.tfstate").is_file():
-            terraform(repo, lab, "destroy", "-auto-approve")
-        cloud.identity.delete_application_credential(user, made)
-        remove_site(repo)
+        cloud.identity.delete_application_credential(user, credential)
 
 
 @pytest.fixture(scope="module")
 def api(facility: Facility) -> client.CoreV1Api:
-    return client.CoreV1Api(config.new_client_from_config(str(facility.repo / ".facility" / SITE / "kubeconfig")))
+    return client.CoreV1Api(config.new_client_from_config(str(facility.site.runtime / "kubeconfig")))
 
 
 def start(api: client.CoreV1Api, name: str, node: str, script: str) -> None:
@@ -172,7 +123,7 @@ def start(api: client.CoreV1Api, name: str, node: str, script: str) -> None:
     api.create_namespaced_pod("default", {"metadata": {"name": name}, "spec": spec})
 
 
-def said(api: client.CoreV1Api, name: str, pattern: str) -> str:
+def wrote(api: client.CoreV1Api, name: str, pattern: str) -> str:
     """What a pod wrote, once it matches."""
 
     def log() -> str:
@@ -216,7 +167,7 @@ def test_the_secret_is_nowhere_but_in_the_cluster(facility: Facility, api: clien
         for container in pod.spec.containers:
             text = api.read_namespaced_pod_log(pod.metadata.name, "storage", container=container.name)
             assert facility.secret not in text, container.name
-    timing = facility.repo / ".facility" / SITE / "timing.json"
+    timing = facility.site.runtime / "timing.json"
     assert facility.secret not in timing.read_text()
 
 
@@ -228,19 +179,16 @@ def test_a_volume_is_made_moves_grows_and_is_deleted(facility: Facility, api: cl
     api.create_namespaced_persistent_volume_claim("default", claim)
     # The node without volumes of its own first: to role base this must not look like one.
     start(api, "writer", NODES[1], "echo kept > /data/note; sync; echo written; exec sleep infinity")
-    said(api, "writer", "written")
+    wrote(api, "writer", "written")
     (volume,) = facility.volumes()
     assert (volume.size, volume.status) == (1, "in-use")
 
-    again = facility.site()
-    assert again.returncode == 0, again.stdout[-6000:]
-    recap = again.stdout[again.stdout.index("PLAY RECAP") :]
-    assert set(re.findall(r"changed=(\d+)", recap)) == {"0"}, recap
+    assert set(changes(play(facility.site, "site")).values()) == {0}
 
     gone(api, "writer")
     size = "echo MiB=$(($(stat -f -c %b /data) * $(stat -f -c %S /data) / 1048576))"
     start(api, "reader", NODES[0], f"cat /data/note; while :; do {size}; sleep 1; done")
-    text = said(api, "reader", r"MiB=\d+")
+    text = wrote(api, "reader", r"MiB=\d+")
     assert text.startswith("kept\n")
     assert int(re.findall(r"MiB=(\d+)", text)[-1]) < 1024
     server = facility.cloud.compute.find_server(NODES[0]).id
@@ -248,7 +196,7 @@ def test_a_volume_is_made_moves_grows_and_is_deleted(facility: Facility, api: cl
 
     more = {"spec": {"resources": {"requests": {"storage": "2Gi"}}}}
     api.patch_namespaced_persistent_volume_claim("data", "default", more)
-    said(api, "reader", r"MiB=(1[5-9]|20)\d\d\n")
+    wrote(api, "reader", r"MiB=(1[5-9]|20)\d\d\n")
     assert facility.volumes()[0].size == 2
 
     gone(api, "reader")
@@ -258,15 +206,15 @@ def test_a_volume_is_made_moves_grows_and_is_deleted(facility: Facility, api: cl
 
 
 def test_a_password_is_not_given_to_the_cluster(facility: Facility) -> None:
-    own = facility.repo / ".facility" / SITE / "clouds.yaml"
-    done = site(
-        facility.repo,
-        facility.env,
-        *("-e", f"storage_cinder_clouds_yaml={own}"),
-        *("-e", "storage_cinder_cloud=lab-inside"),
+    own = facility.site.runtime / "clouds.yaml"
+    text = said(
+        play(
+            facility.site,
+            "site",
+            *("-e", f"storage_cinder_clouds_yaml={own}"),
+            *("-e", "storage_cinder_cloud=lab-inside"),
+        )
     )
-    text = " ".join(done.stdout.split())
-    assert done.returncode != 0, text
     assert "openstack application credential create --role member" in text
     password = yaml.safe_load(own.read_text())["clouds"]["lab-inside"]["auth"]["password"]
     assert password not in text

@@ -3,42 +3,27 @@
 from __future__ import annotations
 
 import json
-import re
-import shutil
-import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
-import openstack
 import pytest
+import second_site
 import testinfra
 from kubernetes import client, config
+from plays import changes, play
 from testinfra.host import Host
 from urllib3.exceptions import HTTPError
+
+if TYPE_CHECKING:
+    from conftest import Site
 
 pytestmark = [pytest.mark.lab, pytest.mark.long]
 
 SITE = "planes"
 KEYS = ("cp0", "cp1", "cp2")
 FIRST, *OTHERS = NODES = [f"{SITE}-{key}" for key in KEYS]
-ORDER = f"""\
-facility         = "{SITE}"
-cloud            = "lab"
-external_network = "public"
-network_cidr     = "10.81.0.0/24"
-dns_nameservers  = ["10.81.0.1"]
-reserved_cidrs   = {{ external = "172.31.250.0/24" }}
-admin_cidrs      = ["172.31.250.0/24"]
-image            = "rocky-8"
-
-nodes = {{
-  cp0 = {{ groups = ["controlplane", "etcd", "worker"], flavor = "c2.r4" }}
-  cp1 = {{ groups = ["controlplane", "etcd", "worker"], flavor = "c2.r4" }}
-  cp2 = {{ groups = ["controlplane", "etcd", "worker"], flavor = "c2.r4" }}
-}}
-"""
+ORDER = "\n".join(f'  {key} = {{ groups = ["controlplane", "etcd", "worker"], flavor = "c2.r4" }}' for key in KEYS)
 # Without the name service, whose pods may be on the node that is lost.
 ASKS = """
 import os, ssl, urllib.request
@@ -57,29 +42,13 @@ ETCDCTL = (
 class Planes:
     """The facility, and what is done to it."""
 
-    def __init__(self, repo: Path, env: Mapping[str, str]) -> None:
-        self.repo, self.env = repo, dict(env)
-        self.inventory, self.runtime = repo / "inventory" / SITE, repo / ".facility" / SITE
-        settings = openstack.config.OpenStackConfig(
-            config_files=[str(self.runtime / "clouds.yaml")], load_envvars=False
-        )
-        self.cloud: Any = openstack.connection.Connection(config=settings.get_one("lab"))
-
-    def run(self, *command: str) -> str:
-        done = subprocess.run(
-            command, cwd=self.repo, env=self.env, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=1200
-        )
-        assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout[-6000:]}{done.stderr[-3000:]}"
-        return done.stdout
-
-    def terraform(self, *command: str) -> None:
-        self.run("terraform/tf", SITE, *command, "-auto-approve", "-no-color")
+    def __init__(self, site: Site) -> None:
+        self.site, self.runtime = site, site.runtime
+        self.cloud = second_site.cloud(site)
 
     def play(self, name: str, *options: str) -> dict[str, int]:
         """Changed tasks by node."""
-        out = self.run("ansible-playbook", "-i", f"inventory/{SITE}/openstack.yml", f"playbooks/{name}.yml", *options)
-        recap = out[out.index("PLAY RECAP") :]
-        return {name: int(n) for name, n in re.findall(r"^(\S+)\s+: ok=\d+\s+changed=(\d+)", recap, re.MULTILINE)}
+        return changes(play(self.site, name, *options))
 
     def host(self, name: str) -> Host:
         return testinfra.get_host(f"ssh://{name}", ssh_config=str(self.runtime / "ssh_config"), sudo=True)
@@ -119,28 +88,11 @@ def eventually(what: Callable[[], bool], seconds: float) -> float:
 
 
 @pytest.fixture(scope="module")
-def planes(lab: Mapping[str, str], repo: Path, facility_dir: Path) -> Iterator[Planes]:
-    inventory, runtime = repo / "inventory" / SITE, repo / ".facility" / SITE
-    for folder in (inventory, runtime):
-        # A run that was killed may have left its own.
-        shutil.rmtree(folder, ignore_errors=True)
-    runtime.mkdir(mode=0o700)
-    for name in ("clouds.yaml", "terraformrc"):
-        shutil.copy(facility_dir / name, runtime / name)
-    shutil.copytree(repo / "inventory" / "lab", inventory)
-    (inventory / "terraform.tfvars").write_text(ORDER)
-    plugin = (inventory / "openstack.yml").read_text()
-    plugin = plugin.replace("facility: lab", f"facility: {SITE}").replace(".facility/lab/", f".facility/{SITE}/")
-    (inventory / "openstack.yml").write_text(plugin)
-    (inventory / "group_vars" / "all" / "planes.yml").write_text("---\nendpoint_balancer: haproxy\n")
-    made = Planes(repo, lab)
-    try:
-        made.terraform("apply")
-        yield made
-    finally:
-        made.terraform("destroy")
-        shutil.rmtree(inventory)
-        shutil.rmtree(runtime)
+def planes(site: Site) -> Iterator[Planes]:
+    made = second_site.named(site, SITE, "10.81.0", ORDER)
+    (made.inventory / "group_vars" / "all" / "planes.yml").write_text("---\nendpoint_balancer: haproxy\n")
+    with second_site.ordered(made):
+        yield Planes(made)
 
 
 @pytest.fixture(scope="module")
@@ -219,7 +171,7 @@ def test_the_api_survives_the_first_control_plane(standing: Planes) -> None:
 
 def test_a_first_control_plane_that_is_built_anew_joins_the_others(standing: Planes) -> None:
     before = standing.api(OTHERS[0]).read_namespace("kube-system").metadata.uid
-    standing.terraform("apply", '-replace=openstack_compute_instance_v2.node["cp0"]')
+    second_site.terraform(standing.site, "apply", '-replace=openstack_compute_instance_v2.node["cp0"]')
     changed = standing.play("site")
     assert changed[FIRST] > 0
     assert standing.ready(FIRST) == set(NODES)

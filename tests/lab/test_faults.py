@@ -9,80 +9,35 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import openstack
 import pytest
+import second_site
 from kubernetes import client, config
 from kubernetes.client.exceptions import ApiException
+from plays import Ran, changes, play, said
 from urllib3.exceptions import HTTPError
+
+if TYPE_CHECKING:
+    from conftest import Site
 
 pytestmark = pytest.mark.lab
 
-SITE, CIDR = "faults", "10.84.0.0/24"
+SITE, NETWORK = "faults", "10.84.0"
 FIRST, WORKER, THIRD = (f"{SITE}-{key}" for key in ("cp0", "w0", "w1"))
 MIRROR, FILES, IMAGES, NOBODY = "172.31.250.2", 8080, 5000, "172.31.250.2:9"
 ORDER = """\
-facility         = "{site}"
-cloud            = "lab"
-external_network = "public"
-network_cidr     = "{cidr}"
-dns_nameservers  = ["{gateway}"]
-reserved_cidrs   = {{ external = "172.31.250.0/24" }}
-admin_cidrs      = ["172.31.250.0/24"]
-image            = "rocky-8"
-existing         = {{ security_groups = {{ node = "{site}-inside", controlplane = "{site}-outside" }} }}
-
-nodes = {{
-  cp0 = {{ groups = ["controlplane", "etcd", "worker"], flavor = "c2.r4", data_volume_gib = 12 }}
-  w0  = {{ groups = ["worker"], flavor = "c1.r2", data_volume_gib = 12 }}
-{more}}}
-"""
-MORE = '  w1  = { groups = ["worker"], flavor = "c1.r2", data_volume_gib = 12 }\n'
-Ran = subprocess.CompletedProcess[str]
-
-
-def copied(repo: Path, site: str, facility: str) -> Path:
-    """The inventory of the site `lab` under another name, for servers of another facility."""
-    folder = repo / "inventory" / site
-    # A run that was killed may have left its own.
-    shutil.rmtree(folder, ignore_errors=True)
-    shutil.copytree(repo / "inventory" / "lab", folder, symlinks=True)
-    source = folder / "openstack.yml"
-    source.write_text(source.read_text().replace("facility: lab}", f"facility: {facility}}}"))
-    return folder
-
-
-def playbook(repo: Path, env: Mapping[str, str], site: str, name: str, *options: str) -> Ran:
-    command = ["ansible-playbook", "-i", f"inventory/{site}/openstack.yml", f"playbooks/{name}.yml", *options]
-    return subprocess.run(command, cwd=repo, env=dict(env), capture_output=True, text=True, timeout=900)
-
-
-def said(run: Ran) -> str:
-    """What a playbook that has failed said, on one line."""
-    assert run.returncode != 0, run.stdout[-4000:]
-    return " ".join((run.stdout + run.stderr).split())
-
-
-def changes(run: Ran) -> dict[str, int]:
-    """Changed tasks of each machine on which a playbook that came to its end did anything."""
-    assert run.returncode == 0, run.stdout[-6000:] + run.stderr[-2000:]
-    recap = run.stdout[run.stdout.index("PLAY RECAP") :]
-    return {name: int(n) for name, n in re.findall(r"^(\S+)\s+: ok=\d+\s+changed=(\d+)", recap, re.MULTILINE)}
-
-
-def on(facility_dir: Path, node: str, command: str) -> Ran:
-    """Run a shell command on a node."""
-    ssh = ["ssh", "-F", str(facility_dir / "ssh_config"), "-S", "none", node, command]
-    return subprocess.run(ssh, capture_output=True, text=True, timeout=120)
+  cp0 = { groups = ["controlplane", "etcd", "worker"], flavor = "c2.r4", data_volume_gib = 12 }
+  w0  = { groups = ["worker"], flavor = "c1.r2", data_volume_gib = 12 }"""
+MORE = '\n  w1  = { groups = ["worker"], flavor = "c1.r2", data_volume_gib = 12 }'
+GROUPS = f'existing = {{ security_groups = {{ node = "{SITE}-inside", controlplane = "{SITE}-outside" }} }}'
 
 
 def wait(what: str, done: Callable[[], bool], seconds: float) -> float:
@@ -101,35 +56,34 @@ def limit(seconds: float) -> float:
 
 # --- the standing facility --------------------------------------------------------------------------------------------
 @pytest.fixture
-def stray(lab: dict[str, str], repo: Path) -> Iterator[Path]:
+def stray(site: Site) -> Iterator[Site]:
     """A copy of the site `lab`, to spoil."""
-    folder = copied(repo, "stray", "lab")
+    made = second_site.copied(site, "stray")
     try:
-        yield folder
+        yield made
     finally:
-        shutil.rmtree(folder)
-        shutil.rmtree(repo / ".facility" / "stray", ignore_errors=True)
+        second_site.remove(made)
 
 
-def test_an_inventory_that_the_cloud_has_emptied_is_refused(lab: dict[str, str], repo: Path, stray: Path) -> None:
+def test_an_inventory_that_the_cloud_has_emptied_is_refused(stray: Site) -> None:
     """The plugin is content where no server matches; a playbook that says `no hosts matched` would end well."""
-    source = stray / "openstack.yml"
+    source = stray.inventory / "openstack.yml"
     source.write_text(source.read_text().replace("facility: lab}", "facility: nobody}"))
-    text = said(playbook(repo, lab, "stray", "site"))
+    text = said(play(stray, "site"))
     assert "inventory/stray/openstack.yml names no node" in text
     assert "terraform/tf SITE apply" in text
 
 
-def test_a_misspelt_variable_is_refused_before_a_node_is_touched(lab: dict[str, str], repo: Path, stray: Path) -> None:
-    (stray / "group_vars" / "all" / "own.yml").write_text("dockr_users: [rocky]\n")
-    run = playbook(repo, lab, "stray", "site")
+def test_a_misspelt_variable_is_refused_before_a_node_is_touched(stray: Site) -> None:
+    (stray.inventory / "group_vars" / "all" / "own.yml").write_text("dockr_users: [rocky]\n")
+    run = play(stray, "site")
     assert "dockr_users in group_vars/all/own.yml line 1 is a name that nothing reads. Is docker_users meant?" in said(
         run
     )
     assert "lab-cp0" not in run.stdout
 
 
-def test_a_mirror_that_is_gone_is_named_with_the_file(lab: dict[str, str], repo: Path) -> None:
+def test_a_mirror_that_is_gone_is_named_with_the_file(site: Site, repo: Path) -> None:
     wanted = {"name": "kubelet 9.9.9", "origin": "kubernetes", "path": "v9.9.9/bin/linux/amd64/kubelet"}
     files = [{**wanted, "sha256": "0" * 64, "dest": "/var/tmp/facility-none"}]
     play = {
@@ -139,7 +93,7 @@ def test_a_mirror_that_is_gone_is_named_with_the_file(lab: dict[str, str], repo:
     book = repo / "playbooks" / ".mirror-gone.yml"
     book.write_text(json.dumps([play]))
     try:
-        text = said(playbook(repo, lab, "lab", book.stem))
+        text = said(play(site, book.stem))
     finally:
         book.unlink()
     assert f"kubelet 9.9.9: http://{NOBODY}/dl.k8s.io/v9.9.9/bin/linux/amd64/kubelet was not put to" in text
@@ -148,20 +102,20 @@ def test_a_mirror_that_is_gone_is_named_with_the_file(lab: dict[str, str], repo:
 
 
 @pytest.fixture
-def nearly_full(lab: dict[str, str], facility_dir: Path) -> Iterator[str]:
+def nearly_full(site: Site) -> Iterator[str]:
     """A worker whose data volume, a loop device of its own, has 4 GiB left: too little to start with, no alarm yet."""
     node = "lab-w0"
     fill = "free=$(df --output=avail -B1 /data | tail -1); sudo fallocate -l $((free - (4 << 30))) /data/filler"
     try:
-        made = on(facility_dir, node, fill)
+        made = site.on(node, fill)
         assert made.returncode == 0, made.stderr
         yield node
     finally:
-        on(facility_dir, node, "sudo rm -f /data/filler")
+        site.on(node, "sudo rm -f /data/filler")
 
 
-def test_a_disk_that_is_nearly_full_is_named(lab: dict[str, str], repo: Path, nearly_full: str) -> None:
-    text = said(playbook(repo, lab, "lab", "validate", "--tags", "before"))
+def test_a_disk_that_is_nearly_full_is_named(site: Site, nearly_full: str) -> None:
+    text = said(play(site, "validate", "--tags", "before"))
     assert re.search(rf"{nearly_full}: its data volume at /data has (3\.\d|4\.0) GiB free, 10 GiB are expected", text)
     assert "1 findings, nothing was changed" in text
 
@@ -171,30 +125,18 @@ def test_a_disk_that_is_nearly_full_is_named(lab: dict[str, str], repo: Path, ne
 class Facility:
     """The second facility, and what can be done to it."""
 
-    repo: Path
-    env: Mapping[str, str]
+    site: Site
     cloud: Any
 
     @property
     def runtime(self) -> Path:
-        return self.repo / ".facility" / SITE
-
-    def apply(self, more: str = "") -> None:
-        values = {"site": SITE, "cidr": CIDR, "gateway": gateway(), "more": more}
-        (self.repo / "inventory" / SITE / "terraform.tfvars").write_text(ORDER.format(**values))
-        self.terraform("apply", "-auto-approve", "-no-color")
-
-    def terraform(self, *command: str) -> None:
-        done = subprocess.run(
-            ["terraform/tf", SITE, *command], cwd=self.repo, env=dict(self.env), capture_output=True, text=True
-        )
-        assert done.returncode == 0, done.stdout[-4000:] + done.stderr
+        return self.site.runtime
 
     def play(self, name: str, *options: str) -> Ran:
-        return playbook(self.repo, self.env, SITE, name, *options)
+        return play(self.site, name, *options)
 
     def on(self, node: str, command: str) -> Ran:
-        return on(self.runtime, node, command)
+        return self.site.on(node, command)
 
     def does(self, node: str, command: str) -> str:
         done = self.on(node, command)
@@ -257,10 +199,6 @@ class Facility:
         return json.loads((self.runtime / "timing.json").read_text())[name]["seconds"]
 
 
-def gateway() -> str:
-    return CIDR.rpartition(".")[0] + ".1"
-
-
 def closed_groups(cloud: Any) -> list[Any]:
     """Security groups of an offline site: in, what docs/terraform.md lists; out, the mirror, nodes and name server."""
     inside, outside = (cloud.network.create_security_group(name=f"{SITE}-{side}") for side in ("inside", "outside"))
@@ -277,7 +215,7 @@ def closed_groups(cloud: Any) -> list[Any]:
         (
             inside,
             "egress",
-            {"protocol": "udp", "port_range_min": 53, "port_range_max": 53, "remote_ip_prefix": gateway()},
+            {"protocol": "udp", "port_range_min": 53, "port_range_max": 53, "remote_ip_prefix": f"{NETWORK}.1"},
         ),
     ]
     for port in (FILES, IMAGES):
@@ -289,28 +227,17 @@ def closed_groups(cloud: Any) -> list[Any]:
 
 
 @pytest.fixture(scope="module")
-def facility(lab: dict[str, str], repo: Path, facility_dir: Path) -> Iterator[Facility]:
+def facility(site: Site) -> Iterator[Facility]:
     """Two machines that nothing is installed on."""
-    source = openstack.config.OpenStackConfig(config_files=[lab["OS_CLIENT_CONFIG_FILE"]], load_envvars=False)
-    made = Facility(repo, lab, openstack.connection.Connection(config=source.get_one("lab")))
-    inventory = copied(repo, SITE, SITE)
-    shutil.rmtree(made.runtime, ignore_errors=True)
-    made.runtime.mkdir(mode=0o700)
-    for name in ("clouds.yaml", "terraformrc"):
-        shutil.copy(facility_dir / name, made.runtime / name)
-    source_file = inventory / "openstack.yml"
-    source_file.write_text(source_file.read_text().replace(".facility/lab/", f".facility/{SITE}/"))
+    made = Facility(second_site.named(site, SITE, NETWORK, ORDER, GROUPS), second_site.cloud(site))
     groups = closed_groups(made.cloud)
     try:
-        made.apply()
-        changes(made.play("access"))
-        yield made
+        with second_site.ordered(made.site):
+            changes(made.play("access"))
+            yield made
     finally:
-        made.terraform("destroy", "-auto-approve", "-no-color")
         for group in groups:
             made.cloud.network.delete_security_group(group)
-        shutil.rmtree(inventory)
-        shutil.rmtree(made.runtime)
 
 
 # In this order: each test begins with what the one before it has left.
@@ -362,8 +289,11 @@ def installing(facility: Facility, until: str) -> Iterator[tuple[subprocess.Pope
     """`site.yml` at work, from the moment at which it has come to a task; with its output."""
     log = facility.runtime / "interrupted.log"
     command = ["ansible-playbook", "-i", f"inventory/{SITE}/openstack.yml", "playbooks/site.yml"]
+    repo, env = facility.site.inventory.parents[1], facility.site.env
     with log.open("w") as out:
-        run = subprocess.Popen(command, cwd=facility.repo, env=dict(facility.env), stdout=out, stderr=subprocess.STDOUT)
+        run = subprocess.Popen(
+            command, cwd=repo, env=env, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT
+        )
         try:
             wait(until, lambda: until in log.read_text(), 300)
             yield run, log
@@ -416,7 +346,8 @@ def test_an_offline_site_is_a_whole_facility(facility: Facility) -> None:
 @pytest.mark.long
 @pytest.mark.timeout(900)
 def test_a_third_node_joins_and_the_others_see_no_task(facility: Facility) -> None:
-    facility.apply(MORE)
+    second_site.order(facility.site, NETWORK, ORDER + MORE, GROUPS)
+    second_site.terraform(facility.site, "apply")
     changes(facility.play("access"))
     allowed = limit(60)
     done = changes(facility.play("scale"))

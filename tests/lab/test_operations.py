@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import re
@@ -12,16 +13,22 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import plays
 import pytest
 import testinfra
 from kubernetes import client, config
+from plays import Ran, changes, said
 from testinfra.host import Host
+
+if TYPE_CHECKING:
+    from conftest import Site
 
 pytestmark = pytest.mark.lab
 
 FIRST, WORKER = "lab-cp0", "lab-w0"
-Play = Callable[..., subprocess.CompletedProcess[str]]
+Play = Callable[..., Ran]
 
 # What a node has: files that are nobody's data, units, interfaces and mount points.
 TRACES = """
@@ -40,16 +47,9 @@ STAYS = re.compile(
 
 
 @pytest.fixture
-def play(repo: Path, lab: dict[str, str]) -> Play:
+def play(site: Site) -> Play:
     """Run a playbook on the site `lab`."""
-
-    def run(name: str, *options: str) -> subprocess.CompletedProcess[str]:
-        command = ["ansible-playbook", "-i", "inventory/lab/openstack.yml", f"playbooks/{name}.yml", *options]
-        return subprocess.run(
-            command, cwd=repo, env=lab, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=1200
-        )
-
-    return run
+    return functools.partial(plays.play, site)
 
 
 @pytest.fixture
@@ -60,18 +60,6 @@ def api(kubeconfig: Path) -> client.CoreV1Api:
 
 def host(facility_dir: Path, name: str) -> Host:
     return testinfra.get_host(f"ssh://{name}", ssh_config=str(facility_dir / "ssh_config"), sudo=True)
-
-
-def changes(run: subprocess.CompletedProcess[str]) -> dict[str, int]:
-    """Changed tasks of each host that a playbook did anything on."""
-    assert run.returncode == 0, run.stdout[-4000:]
-    recap = run.stdout[run.stdout.index("PLAY RECAP") :]
-    return {name: int(n) for name, n in re.findall(r"^(\S+)\s+: ok=\d+\s+changed=(\d+)", recap, re.MULTILINE)}
-
-
-def said(run: subprocess.CompletedProcess[str]) -> str:
-    assert run.returncode != 0, run.stdout[-4000:]
-    return " ".join(run.stdout.split())
 
 
 def names(api: client.CoreV1Api) -> set[str]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
-import re
 import shutil
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
+import second_site
+import yaml
+from plays import changes, play
 from test_acceptance import test_a_sound_facility_is_as_ordered
 
 # Tests and their fixtures that ask for a `site`: here they get the one below.
@@ -58,62 +59,30 @@ from test_site import (
 )
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from conftest import Site
 
 pytestmark = [pytest.mark.lab, pytest.mark.long]
 
 NAME = "current"
-# The site `lab` with another name and network, and guests in the shape of Rocky 9.
-CHANGES = {
-    "terraform.tfvars": [
-        (r'(?m)^facility = "lab"$', f'facility = "{NAME}"'),
-        (r"10\.77\.0\.", "10.82.0."),
-        (r'"rocky-8"', '"rocky-9"'),
-        (r'"c2\.r6"', '"c2.r4"'),
-    ],
-    "openstack.yml": [(r"\.facility/lab/", f".facility/{NAME}/"), (r"facility: lab\b", f"facility: {NAME}")],
-}
-
-
-def order(lab: Site, made: Site) -> None:
-    """Write the site's folders; a run that was killed may have left its own."""
-    for folder in (made.inventory, made.runtime):
-        shutil.rmtree(folder, ignore_errors=True)
-    shutil.copytree(lab.inventory, made.inventory, symlinks=True)
-    profile = made.inventory / "group_vars" / "all" / "profile.yml"
-    there = profile.readlink()
-    profile.unlink()
-    profile.symlink_to(there.with_name(f"{NAME}.yml"))
-    for name, changes in CHANGES.items():
-        text = (made.inventory / name).read_text()
-        for old, new in changes:
-            text, count = re.subn(old, new, text)
-            assert count, f"{name} of the site `lab` has no {old}"
-        (made.inventory / name).write_text(text)
-    made.runtime.mkdir(mode=0o700)
-    for name in ("clouds.yaml", "terraformrc"):
-        shutil.copy(lab.runtime / name, made.runtime / name)
+NODES = """\
+  cp0 = { groups = ["controlplane", "etcd", "worker"], flavor = "c2.r4" }
+  w0  = { groups = ["worker"], flavor = "c2.r4" }"""
 
 
 @pytest.fixture(scope="module")
-def site(site: Site) -> Iterator[Site]:
+def site(site: Site, repo: Path) -> Iterator[Site]:
     """The facility of that profile, from its order to its destroy."""
-    made = dataclasses.replace(site, name=NAME)
-    order(site, made)
-    version = made.profile["kubernetes_version"]
+    profile = repo / "ansible" / "profiles" / f"{NAME}.yml"
+    version = yaml.safe_load(profile.read_text())["kubernetes_version"]
     # The first time they are built: see docs/artifacts.md for the minutes.
-    artifacts = made.run("lab", "artifacts", "--kubernetes", version, timeout=3600)
+    artifacts = site.run("lab", "artifacts", "--kubernetes", version, timeout=3600)
     assert artifacts.returncode == 0, artifacts.stdout[-4000:]
-    terraform = "terraform/tf"
-    try:
-        for words in (("init",), ("apply", "-auto-approve")):
-            done = made.run(terraform, NAME, *words)
-            assert done.returncode == 0, done.stdout[-4000:] + done.stderr
-        done = made.playbook("playbooks/site.yml")
-        assert done.returncode == 0, done.stdout[-6000:]
+    made = second_site.named(site, NAME, "10.82.0", NODES)
+    shutil.copy(profile, made.inventory / "group_vars" / "all" / "profile.yml")
+    orders = made.inventory / "terraform.tfvars"
+    orders.write_text(orders.read_text().replace('"rocky-8"', '"rocky-9"'))
+    with second_site.ordered(made):
+        changes(play(made, "site"))
         yield made
-    finally:
-        done = made.run(terraform, NAME, "destroy", "-auto-approve")
-        assert done.returncode == 0, done.stdout[-4000:] + done.stderr
-        for folder in (made.inventory, made.runtime):
-            shutil.rmtree(folder)

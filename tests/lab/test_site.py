@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from kubernetes import client, config, stream
+from plays import changes, play
 
 if TYPE_CHECKING:
     from conftest import Site
@@ -133,14 +134,12 @@ def test_pods_find_a_service_by_its_name_from_every_node(
 
 
 def test_typing_it_again_changes_nothing(site: Site) -> None:
-    run = site.playbook("playbooks/site.yml")
-    assert run.returncode == 0, run.stdout[-4000:]
-    recap = run.stdout[run.stdout.index("PLAY RECAP") :]
-    changed = dict(re.findall(r"^(\S+)\s+: ok=\d+\s+changed=(\d+)", recap, re.MULTILINE))
+    run = play(site, "site")
+    changed = changes(run)
     assert set(changed) >= set(site.nodes)
     tasks = [task for task in run.stdout.split("\nTASK ") if re.search(r"^changed: ", task, re.MULTILINE)]
     assert tasks == []
-    assert set(changed.values()) == {"0"}, recap
+    assert set(changed.values()) == {0}
 
 
 def test_a_wrong_checksum_stops_the_role(site: Site, repo: Path, tmp_path: Path) -> None:

@@ -4,40 +4,30 @@ failure, and that work on it goes on meanwhile.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
-import shutil
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+import second_site
 import testinfra
 from kubernetes import client, config
+from plays import Ran, changes, play, said
+
+if TYPE_CHECKING:
+    from conftest import Site
 
 pytestmark = [pytest.mark.lab, pytest.mark.long, pytest.mark.timeout(900)]
 
 SITE = "upgrade"
 FIRST, WORKER = "upgrade-cp0", "upgrade-w0"
 OLD, NEW, TOO_NEW = "1.26.3", "1.27.16", "1.28.15"
-ORDER = """\
-facility         = "upgrade"
-cloud            = "lab"
-external_network = "public"
-network_cidr     = "10.83.0.0/24"
-dns_nameservers  = ["10.83.0.1"]
-pod_cidr         = "10.244.0.0/16"
-service_cidr     = "10.96.0.0/12"
-reserved_cidrs   = { external = "172.31.250.0/24" }
-admin_cidrs      = ["172.31.250.0/24"]
-user_cidrs       = ["172.31.250.0/24"]
-image            = "rocky-8"
-
-nodes = {
+NODES = """\
   cp0 = { groups = ["controlplane", "etcd", "worker"], flavor = "c2.r4" }
-  w0  = { groups = ["worker"], flavor = "c2.r4" }
-}
-"""
+  w0  = { groups = ["worker"], flavor = "c2.r4" }"""
 # What of the mirror is of the version that is upgraded to; the rest is there for the one that runs.
 ARTIFACTS = [
     "kubeadm", "kubelet", "kubectl", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy",
@@ -73,28 +63,21 @@ spec: {minAvailable: 1, selector: {matchLabels: {app: NAME}}}
 """
 
 
+@dataclasses.dataclass(frozen=True)
 class Facility:
     """The second facility, and what a person types for it."""
 
-    def __init__(self, repo: Path, env: dict[str, str]) -> None:
-        self.repo, self.env = repo, env
-        self.inventory, self.runtime = repo / "inventory" / SITE, repo / ".facility" / SITE
+    site: Site
 
-    def run(self, *command: str, timeout: int = 1200) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            command, cwd=self.repo, env=self.env, stdin=subprocess.DEVNULL, capture_output=True, text=True,
-            timeout=timeout,
-        )  # fmt: skip
+    @property
+    def runtime(self) -> Path:
+        return self.site.runtime
 
-    def play(self, name: str, *options: str) -> subprocess.CompletedProcess[str]:
-        return self.run("ansible-playbook", "-i", f"inventory/{SITE}/openstack.yml", f"playbooks/{name}.yml", *options)
-
-    def terraform(self, *command: str) -> None:
-        done = self.run("terraform/tf", SITE, *command, "-auto-approve")
-        assert done.returncode == 0, done.stdout[-3000:] + done.stderr
+    def play(self, name: str, *options: str) -> Ran:
+        return play(self.site, name, *options)
 
     def wants(self, version: str) -> None:
-        profile = self.inventory / "group_vars/all/profile.yml"
+        profile = self.site.inventory / "group_vars/all/profile.yml"
         text, changed = re.subn(r'kubernetes_version: ".*"', f'kubernetes_version: "{version}"', profile.read_text())
         assert changed == 1
         profile.write_text(text)
@@ -123,44 +106,13 @@ class Facility:
 
 
 @pytest.fixture(scope="module")
-def facility(lab: dict[str, str], repo: Path, facility_dir: Path) -> Iterator[Facility]:
-    made = Facility(repo, lab)
+def facility(site: Site) -> Iterator[Facility]:
     options = [f"--only={name}" for name in ARTIFACTS]
-    done = made.run("lab", "artifacts", "--kubernetes", NEW, *options, timeout=3600)
+    done = site.run("lab", "artifacts", "--kubernetes", NEW, *options, timeout=3600)
     assert done.returncode == 0, done.stdout[-3000:]
-    for folder in (made.inventory, made.runtime):
-        # A run that was killed may have left its own.
-        shutil.rmtree(folder, ignore_errors=True)
-    made.runtime.mkdir(mode=0o700)
-    for name in ("clouds.yaml", "terraformrc"):
-        shutil.copy(facility_dir / name, made.runtime / name)
-    shutil.copytree(repo / "inventory/lab", made.inventory)
-    (made.inventory / "terraform.tfvars").write_text(ORDER)
-    (made.inventory / "openstack.yml").write_text(
-        (repo / "inventory/lab/openstack.yml").read_text().replace("facility: lab", f"facility: {SITE}")
-    )
-    try:
-        made.terraform("apply")
-        done = made.play("site")
-        assert done.returncode == 0, done.stdout[-4000:]
-        yield made
-    finally:
-        if (made.runtime / "terraform.tfstate").is_file():
-            made.terraform("destroy")
-        for folder in (made.inventory, made.runtime):
-            shutil.rmtree(folder)
-
-
-def changes(run: subprocess.CompletedProcess[str]) -> dict[str, int]:
-    """Changed tasks of each host that a playbook did anything on."""
-    assert run.returncode == 0, run.stdout[-4000:]
-    recap = run.stdout[run.stdout.index("PLAY RECAP") :]
-    return {name: int(n) for name, n in re.findall(r"^(\S+)\s+: ok=\d+\s+changed=(\d+)", recap, re.MULTILINE)}
-
-
-def said(run: subprocess.CompletedProcess[str]) -> str:
-    assert run.returncode != 0, run.stdout[-4000:]
-    return " ".join(run.stdout.split())
+    with second_site.ordered(second_site.named(site, SITE, "10.83.0", NODES)) as made:
+        changes(play(made, "site"))
+        yield Facility(made)
 
 
 def untouched(facility: Facility) -> None:
@@ -315,7 +267,7 @@ def test_afterwards_nothing_is_left_to_change(facility: Facility, name: str) -> 
 
 
 def test_changed_settings_reach_a_cluster_that_stands(facility: Facility) -> None:
-    guests = facility.inventory / "group_vars/all/guests.yml"
+    guests = facility.site.inventory / "group_vars/all/guests.yml"
     text = guests.read_text()
     for variable, setting in {"kubelet": "maxPods: 90", "kube_proxy": "metricsBindAddress: 127.0.0.1:10249"}.items():
         head = f"kubernetes_{variable}_config:\n"
