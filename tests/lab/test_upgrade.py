@@ -269,8 +269,12 @@ def test_afterwards_nothing_is_left_to_change(facility: Facility, name: str) -> 
 def test_changed_settings_reach_a_cluster_that_stands(facility: Facility) -> None:
     guests = facility.site.inventory / "group_vars/all/guests.yml"
     text = guests.read_text()
-    for variable, setting in {"kubelet": "maxPods: 90", "kube_proxy": "metricsBindAddress: 127.0.0.1:10249"}.items():
-        head = f"kubernetes_{variable}_config:\n"
+    settings = {
+        "site_kubelet_config": "maxPods: 90",
+        "kubernetes_kube_proxy_config": "metricsBindAddress: 127.0.0.1:10249",
+    }
+    for variable, setting in settings.items():
+        head = f"{variable}:\n"
         assert head in text
         text = text.replace(head, f"{head}  {setting}\n")
     guests.write_text(text)
