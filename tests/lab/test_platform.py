@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import browse
 import login_service
 import pytest
 from hub_client import REDIRECTS, User
@@ -384,6 +385,10 @@ def test_servers_go_on_while_the_hub_restarts(alice: User, api: client.CoreV1Api
 def test_a_browser_comes_as_far_as_jupyterlab(
     platform: str, user: Callable[[str], User], address: str, facility_dir: Path, tmp_path: Path
 ) -> None:
+    if not Path(browse.CHROMIUM).is_file():
+        subprocess.run(
+            ["apt-get", "install", "-y", "-q", "--no-install-recommends", "chromium"], check=True, timeout=300
+        )
     user("bob")  # his namespace goes with the others
     script = Path(__file__).with_name("browse.py")
     picture = facility_dir / "runs" / "platform.png"
