@@ -143,6 +143,41 @@ def validate(
 
 
 @app.command()
+def accept(
+    site: Site = DEFAULT_SITE,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="One analysis, and of the nodes only the burn of all cores.")
+    ] = False,
+    repeats: Annotated[
+        int | None, typer.Option(min=1, help="Timed passes of each kind for each analysis [default: 5; --quick: 3].")
+    ] = None,
+    out: Out = None,
+) -> None:
+    """Is a site what was ordered, and do analyses scale on it? Status 0: yes, 1: no, 2: could not tell, 3: invalid."""
+    from .accepting import accept as accept_site
+
+    raise typer.Exit(accept_site(site, out, quick, repeats, Terminal()))
+
+
+@app.command()
+def scale(
+    workload: Annotated[str, typer.Argument(help="Which analysis, as for bench run.")],
+    workers: Annotated[
+        str | None,
+        typer.Option(help="Numbers of workers, as 1,2,4 [default: in powers of two, up to the cores delivered]."),
+    ] = None,
+    repeats: Annotated[int, typer.Option(min=1, help="Timed passes of each kind for each number, in turns.")] = 5,
+    site: Site = DEFAULT_SITE,
+    out: Out = None,
+) -> None:
+    """Count the cores of a site, then run an analysis with more and more workers. Status 1: below the site's floor."""
+    from .accepting import numbers
+    from .accepting import scale as scale_on_site
+
+    raise typer.Exit(scale_on_site(site, out, workload, numbers(workers), repeats, Terminal()))
+
+
+@app.command()
 def selftest(
     speed: Annotated[
         bool,
@@ -182,14 +217,18 @@ def train_tagger_command(
 
 @app.command()
 def compare(
-    earlier: Annotated[Path, typer.Argument(help="Folder of a run, as given with --out.")],
-    later: Annotated[Path, typer.Argument(help="Folder of another run of the same workload on the same input.")],
-    threshold: Annotated[float, typer.Option(min=0, help="Share by which a time may grow.")] = 0.1,
+    earlier: Annotated[Path, typer.Argument(help="Folder of a run or of bench accept, as given with --out.")],
+    later: Annotated[
+        Path, typer.Argument(help="Folder of another one, of the same workload on the same input, or of the same site.")
+    ],
+    threshold: Annotated[float, typer.Option(min=0, help="Share by which a figure may become worse.")] = 0.1,
 ) -> None:
-    """Say which times of two runs differ, and not by chance. Status 1: slower by more than the threshold."""
+    """Say what differs between two runs, or two results of bench accept, and not by chance. Status 1: a regression."""
     from .comparing import compare_runs
+    from .comparing_acceptance import compare_acceptances, is_acceptance
 
-    raise typer.Exit(compare_runs(earlier, later, threshold, Terminal()))
+    both = compare_acceptances if is_acceptance(earlier) and is_acceptance(later) else compare_runs
+    raise typer.Exit(both(earlier, later, threshold, Terminal()))
 
 
 @app.command()

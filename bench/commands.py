@@ -31,6 +31,7 @@ from .errors import BenchError, Exit
 from .facility.kube import Kube
 from .facility.site import kubeconfig_path, load_facility
 from .measure.phases import Phases
+from .report.acceptance import AcceptResult, analyses_table, verdict_words
 from .report.description import description_tables
 from .report.exports import to_csv, to_junit, to_openmetrics
 from .report.model import RunResult
@@ -39,7 +40,7 @@ from .report.read import read_result
 from .report.tables import physics_table, time_table, yields_table
 from .report.validation import ValidateResult, remarks, validation_tables
 from .report.validation_exports import to_junit as validation_junit
-from .report.write import RUN_FILE, VALIDATE_FILE, run_folder, write_json, write_texts
+from .report.write import ACCEPT_FILE, RUN_FILE, VALIDATE_FILE, run_folder, write_json, write_texts
 from .run import TUNED, exit_status, judge, prepare, run_here
 from .terminal import STAND_IN, Terminal
 from .validate import exit_status as validate_status
@@ -247,6 +248,13 @@ def make_engine(options: RunOptions) -> Engine:
 
 def report(result: RunResult, workload: Workload | TaskWorkload, folder: Path, terminal: Terminal) -> None:
     """Write the result and show it."""
+    path = write_run(result, folder)
+    show_run(result, workload, terminal)
+    terminal.say(f"result: {path}; page: {path.with_suffix('.html')}")
+
+
+def write_run(result: RunResult, folder: Path) -> Path:
+    """Write the result in all its formats; the path of the JSON."""
     path = folder / RUN_FILE
     write_json(path, result)
     write_texts(
@@ -258,8 +266,7 @@ def report(result: RunResult, workload: Workload | TaskWorkload, folder: Path, t
             "run.html": run_page(result),
         },
     )
-    show_run(result, workload, terminal)
-    terminal.say(f"result: {path}; page: {path.with_suffix('.html')}")
+    return path
 
 
 def show_run(result: RunResult, workload: Workload | TaskWorkload, terminal: Terminal) -> None:
@@ -284,12 +291,18 @@ def show_run(result: RunResult, workload: Workload | TaskWorkload, terminal: Ter
 def validate_site(site: str, out: Path | None, quick: bool, terminal: Terminal) -> Exit:
     """Look at a site, write what was found, and say it."""
     result = validate(site, observers(site), terminal, quick)
-    folder = run_folder(out, site, "validate")
-    write_json(folder / VALIDATE_FILE, result)
-    write_texts(folder, {"validate.xml": validation_junit(result)})
+    path = write_validation(result, run_folder(out, site, "validate"))
     show_validation(result, terminal)
-    terminal.say(f"result: {folder / VALIDATE_FILE}")
+    terminal.say(f"result: {path}")
     return validate_status(result)
+
+
+def write_validation(result: ValidateResult, folder: Path) -> Path:
+    """Write what was found on a site; the path of the JSON."""
+    path = folder / VALIDATE_FILE
+    write_json(path, result)
+    write_texts(folder, {"validate.xml": validation_junit(result)})
+    return path
 
 
 def show_validation(result: ValidateResult, terminal: Terminal) -> None:
@@ -300,10 +313,21 @@ def show_validation(result: ValidateResult, terminal: Terminal) -> None:
         terminal.say(line)
 
 
+def show_acceptance(result: AcceptResult, terminal: Terminal) -> None:
+    """Show what was found on a site, and what analyses made of it."""
+    show_validation(result.validation, terminal)
+    terminal.show(analyses_table(result))
+    for line in verdict_words(result):
+        terminal.say(line)
+
+
 def show_results(folders: Sequence[Path], terminal: Terminal) -> None:
     """Show results that were written before."""
     for folder in folders:
         found = False
+        if (path := folder / ACCEPT_FILE).is_file():
+            found = True
+            show_acceptance(read_result(path, AcceptResult), terminal)
         if (path := folder / VALIDATE_FILE).is_file():
             found = True
             show_validation(read_result(path, ValidateResult), terminal)
@@ -314,7 +338,7 @@ def show_results(folders: Sequence[Path], terminal: Terminal) -> None:
         if not found:
             raise BenchError(
                 f"{folder} cannot be shown",
-                f"it holds neither {RUN_FILE} nor {VALIDATE_FILE}",
+                f"it holds neither {RUN_FILE} nor {VALIDATE_FILE} nor {ACCEPT_FILE}",
                 "Name a folder that --out has filled.",
                 Exit.CANNOT_TELL,
             )

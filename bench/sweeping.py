@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 from .commands import RunOptions, chosen_workload, execute
 from .datasets.default import default_inputs
@@ -49,12 +50,35 @@ def sweep(kind: SweepKind, options: RunOptions, at: Sequence[float], terminal: T
     BenchError
         The sweep makes no sense with this workload, engine or values (status 2), or a run fails.
     """
+    # The workers of the others have cores that are not this machine's.
+    cores = len(os.sched_getaffinity(0)) if options.engine in LOCAL else None
+    folder = run_folder(options.out, options.site, f"sweep-{kind}")
+    found = measure_sweep(kind, options, at, terminal, folder, cores)
+    show_sweep(found, terminal)
+    path = folder / SWEEP_FILE
+    terminal.say(f"result: {path}; page: {path.with_suffix('.html')}")
+    return Exit.OK if found.valid else Exit.INVALID
+
+
+def measure_sweep(
+    kind: SweepKind,
+    options: RunOptions,
+    at: Sequence[float],
+    terminal: Terminal,
+    folder: Path,
+    cores: float | None,
+) -> SweepResult:
+    """Make all runs of a sweep and write them.
+
+    Parameters
+    ----------
+    cores : that the workers have; laws are fitted up to there. None: every worker has its own
+    """
     started = datetime.now(UTC)
     workload = chosen_workload(options)
     if kind in ("branches", "io"):
         workload, options = reading(kind, workload, options, terminal)
     steps = planned(kind, workload, options, at)
-    folder = run_folder(options.out, options.site, f"sweep-{kind}")
     points: list[SweepPoint] = []
     results: list[RunResult] = []
     for number, step in enumerate(steps, 1):
@@ -67,7 +91,7 @@ def sweep(kind: SweepKind, options: RunOptions, at: Sequence[float], terminal: T
         points.append(SweepPoint.of(step.value, result, name, result.measurement.outcome.tallies.get(BYTES)))
         terminal.say(f"{points[-1].value:g}: {told(points[-1])}")
     points.sort(key=lambda each: each.value)
-    fits = fitted(kind, points, options.engine)
+    fits = fitted(kind, points, cores)
     last = results[-1]
     found = SweepResult(
         started=started,
@@ -86,10 +110,7 @@ def sweep(kind: SweepKind, options: RunOptions, at: Sequence[float], terminal: T
     )
     write_json(folder / SWEEP_FILE, found)
     write_texts(folder, {"sweep.csv": sweep_csv(found), "sweep.html": sweep_page(found)})
-    show_sweep(found, terminal)
-    path = folder / SWEEP_FILE
-    terminal.say(f"result: {path}; page: {path.with_suffix('.html')}")
-    return Exit.OK if found.valid else Exit.INVALID
+    return found
 
 
 def show_sweep(result: SweepResult, terminal: Terminal) -> None:
@@ -207,11 +228,10 @@ def with_replicas(kind: SweepKind, step: Step, before: Sequence[SweepPoint]) -> 
     return replace(step.options, replicas=first.replicas)
 
 
-def fitted(kind: SweepKind, points: Sequence[SweepPoint], engine: str) -> tuple[Fit, ...]:
+def fitted(kind: SweepKind, points: Sequence[SweepPoint], cores: float | None) -> tuple[Fit, ...]:
     """The laws that suit the kind, fitted to the valid points whose workers have a core each."""
     if kind not in ("workers", "weak", "io"):
         return ()
-    cores = len(os.sched_getaffinity(0)) if engine in LOCAL else None
     usable = [
         Scaling(
             each.slots,
@@ -219,7 +239,7 @@ def fitted(kind: SweepKind, points: Sequence[SweepPoint], engine: str) -> tuple[
             tuple(one.overall_s for one in each.distributed.passes),
         )
         for each in points
-        if each.valid and (cores is None or each.slots <= cores)
+        if each.valid and (cores is None or each.slots <= round(cores))
     ]
     return tuple(fit(law, usable) for law in (WEAK if kind == "weak" else STRONG))
 

@@ -29,3 +29,4 @@ class Thresholds(BaseModel):
     image_pull_s_max: float = Field(default=0, ge=0)
     dask_workers_s_max: float = Field(default=60, ge=0)
     clock_offset_s_max: float = Field(default=1, ge=0)
+    efficiency_share_min: float = Field(default=0.5, ge=0, le=1)

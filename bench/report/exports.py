@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Mapping, Sequence
 from xml.etree import ElementTree
 
 from ..measure.equality import Physics
 from .model import RunResult
 
+# Name, unit, what it is, and samples: their own labels, and the value.
+Family = tuple[str, str, str, list[tuple[dict[str, str], float]]]
 COLUMNS = (
     "workload",
     "mode",
@@ -72,7 +75,7 @@ def to_junit(result: RunResult) -> str:
 
 def to_openmetrics(result: RunResult) -> str:
     """Gauges for a metrics collector (OpenMetrics 1.0 text)."""
-    families: list[tuple[str, str, str, list[tuple[dict[str, str], float]]]] = [
+    families: list[Family] = [
         ("bench_run_overall_seconds", "seconds", "Median time from the trigger of the execution to its end.",
          [({"engine": each.engine}, each.overall_s) for each in result.measurement.all_passes]),
         ("bench_run_slots", "", "Tasks that can run at the same time.",
@@ -94,8 +97,13 @@ def to_openmetrics(result: RunResult) -> str:
         ]  # fmt: skip
     if result.speed_up is not None:
         families.append(("bench_run_speed_up", "", "Serial over distributed time.", [({}, result.speed_up)]))
-    lines: list[str] = []
     common = {"workload": result.workload, "mode": result.mode.partition(":")[0], "site": result.site or ""}
+    return gauges(families, common)
+
+
+def gauges(families: Sequence[Family], common: Mapping[str, str]) -> str:
+    """Families of gauges as text, with labels that all of their samples have."""
+    lines: list[str] = []
     for name, unit, text, samples in families:
         lines.append(f"# TYPE {name} gauge")
         if unit:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
+from .acceptance import AcceptResult
 from .model import RunResult
 from .modes import ModesResult
 from .sweep import SweepResult
@@ -14,6 +15,7 @@ from .validation import ValidateResult
 
 FOLDER = Path(__file__).parent / "schema"
 RECORDS: dict[str, type[BaseModel]] = {
+    "accept": AcceptResult,
     "modes": ModesResult,
     "run": RunResult,
     "sweep": SweepResult,

@@ -9,6 +9,13 @@ from .validation import ValidateResult
 
 
 def to_junit(result: ValidateResult) -> str:
+    """The suite alone."""
+    suite = suite_of(result)
+    ElementTree.indent(suite)
+    return '<?xml version="1.0" encoding="UTF-8"?>\n' + ElementTree.tostring(suite, encoding="unicode") + "\n"
+
+
+def suite_of(result: ValidateResult) -> ElementTree.Element:
     """A test case for each row; what could not be told is skipped, a warning passes with its words."""
     name = f"bench.validate.{result.site}"
     suite = ElementTree.Element("testsuite", name=name, timestamp=result.started.isoformat())
@@ -31,5 +38,4 @@ def to_junit(result: ValidateResult) -> str:
     suite.set("failures", str(verdicts.count(Verdict.FAILED)))
     suite.set("errors", str(errors))
     suite.set("skipped", str(verdicts.count(Verdict.UNKNOWN)))
-    ElementTree.indent(suite)
-    return '<?xml version="1.0" encoding="UTF-8"?>\n' + ElementTree.tostring(suite, encoding="unicode") + "\n"
+    return suite

@@ -15,6 +15,7 @@ from ..datasets.files import replacing
 # Names of the results in the folder of a command.
 RUN_FILE = "run.json"
 VALIDATE_FILE = "validate.json"
+ACCEPT_FILE = "accept.json"
 
 
 def run_folder(out: Path | None, site: str, command: str) -> Path:

@@ -15,7 +15,7 @@ EIGHT_GIB_IN_MIB = 8 * 1024
 
 
 def test_demo_names_result_files_that_exist(demo):
-    for key in ("run", "validate", "kubeconfig"):
+    for key in ("accept", "page", "kubeconfig"):
         assert Path(demo[key]).exists(), key
 
 

@@ -12,7 +12,7 @@ import typer
 from rich.table import Table
 
 from lab import engine, paths, preflight
-from lab.artifacts import listing, manifest, mirror, plan, rpms, table
+from lab.artifacts import golang, listing, manifest, mirror, plan, rpms, table
 from lab.artifacts.build import Workshop
 from lab.artifacts.manifest import Artifact
 from lab.artifacts.oci import Registry
@@ -27,8 +27,9 @@ app = typer.Typer(
     add_completion=False,
 )
 ANALYSIS, HUB = "analysis", "hub"
-# free disk that is asked for: Go keeps sources and compiled packages (10 GiB were seen), files and images take 1 GiB
-BUILD_GIB, FETCH_GIB = 10, 2
+# Free disk that is asked for. Go keeps sources and compiled packages: 16 GB were seen after everything was built once,
+# most of them there after the first builds. Files and images take 2 GB.
+FIRST_BUILD_GIB, BUILD_GIB, FETCH_GIB = 17, 6, 2
 
 
 @app.callback(invoke_without_command=True)
@@ -104,7 +105,9 @@ def fill(store: Store, kubernetes: str, wanted: list[table.Wanted], packages: bo
             )
     if todo:
         free_gib = shutil.disk_usage(store.root).free / 2**30
-        needed = BUILD_GIB if any(step.talks and step.name != rpms.TITLE for step in todo) else FETCH_GIB
+        needed = FETCH_GIB
+        if any(step.talks and step.name != rpms.TITLE for step in todo):
+            needed = BUILD_GIB if golang.folder().is_dir() else FIRST_BUILD_GIB
         preflight.disk([("artefacts", store.root, free_gib)], needed)
     plan.run(todo, store.root / "durations.json", lambda *made: lines.append(Line(*made)))
     return lines
