@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import http.server
 import json
 import re
 import threading
@@ -16,6 +15,7 @@ import pytest
 from lab.artifacts import build, compiler, fetch, files, golang, oci, plan, server, table
 from lab.artifacts.store import Store
 from lab.errors import LabError
+from registry_double import FakeRegistry, serve
 
 from lab import paths
 
@@ -23,12 +23,6 @@ from lab import paths
 @pytest.fixture(autouse=True)
 def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("no_proxy", "127.0.0.1")
-
-
-def serve(handler: Any) -> tuple[http.server.ThreadingHTTPServer, str]:
-    running = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    threading.Thread(target=running.serve_forever, daemon=True).start()
-    return running, f"http://127.0.0.1:{running.server_port}"
 
 
 # --- files -------------------------------------------------------------------------------------------------------
@@ -130,50 +124,6 @@ def test_hosts_are_asked_at_once_and_a_silent_one_is_not_waited_for(monkeypatch:
 
 
 # --- images ------------------------------------------------------------------------------------------------------
-class FakeRegistry(http.server.BaseHTTPRequestHandler):
-    """As much of a registry as images need: blobs and manifests in a dictionary, sums checked as the real one does."""
-
-    protocol_version = "HTTP/1.1"
-    content: dict[str, tuple[bytes, str]]
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-    def reply(self, status: int, body: bytes = b"", **headers: str) -> None:
-        self.send_response(status)
-        for name, value in headers.items():
-            self.send_header(name.replace("_", "-"), value)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(body)
-
-    def do_GET(self) -> None:
-        found = self.content.get(self.path)
-        if found is None:
-            return self.reply(404)
-        digest = f"sha256:{hashlib.sha256(found[0]).hexdigest()}"
-        return self.reply(200, found[0], Content_Type=found[1], Docker_Content_Digest=digest)
-
-    do_HEAD = do_GET
-
-    def do_POST(self) -> None:
-        self.reply(202, Location=f"{self.path}1?_state=s")
-
-    def do_PUT(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        digest = f"sha256:{hashlib.sha256(body).hexdigest()}"
-        if "/blobs/uploads/" in self.path:
-            if not self.path.endswith(f"digest={digest}"):
-                return self.reply(400)
-            self.content[self.path.partition("uploads/")[0] + digest] = (body, "application/octet-stream")
-        else:
-            kind = self.headers["Content-Type"]
-            self.content[self.path] = (body, kind)
-            self.content[self.path.rpartition("/")[0] + f"/{digest}"] = (body, kind)
-        return self.reply(201)
-
-
 @pytest.fixture
 def registry() -> Iterator[tuple[oci.Registry, dict[str, tuple[bytes, str]]]]:
     FakeRegistry.content = {}

@@ -113,12 +113,8 @@ class Registry:
 
     def blob(self, repository: str, sha256: str, content: Any, size: int) -> None:
         """Upload a blob that is not there; the registry itself refuses one whose sum is not the given one."""
-        try:
-            with _asked(urllib.request.Request(f"{self.url}/v2/{repository}/blobs/sha256:{sha256}", method="HEAD")):
-                return
-        except Refused as error:
-            if error.status != 404:
-                raise
+        if self.has(repository, f"sha256:{sha256}"):
+            return
         with _asked(urllib.request.Request(f"{self.url}/v2/{repository}/blobs/uploads/", method="POST")) as reply:
             place = urllib.parse.urljoin(self.url, reply.headers["Location"])
         mark = "&" if "?" in place else "?"
@@ -128,6 +124,22 @@ class Registry:
         )
         with _asked(upload):
             pass
+
+    def has(self, repository: str, digest: str) -> bool:
+        """Whether a blob is there."""
+        try:
+            with _asked(urllib.request.Request(f"{self.url}/v2/{repository}/blobs/{digest}", method="HEAD")):
+                return True
+        except Refused as error:
+            if error.status != 404:
+                raise
+            return False
+
+    @contextmanager
+    def read(self, repository: str, digest: str) -> Iterator[Any]:
+        """A blob, to be read."""
+        with _asked(urllib.request.Request(f"{self.url}/v2/{repository}/blobs/{digest}")) as reply:
+            yield reply
 
     def put(self, repository: str, tag: str, manifest: bytes, media_type: str) -> str:
         request = urllib.request.Request(

@@ -79,8 +79,8 @@ def _build(checkout: Path, environment_hash: str, run: Runner) -> Pushed:
 
 
 def published(image: str, run: Runner) -> Pushed:
-    """Push an image, and say how large it is."""
-    pushed = registry.push(image, run)
+    """Push an image for the nodes, and say how large it is."""
+    pushed = registry.publish(image, run)
     console.print(
         f"{pushed.repository}:{pushed.tag}: {docker.size_mib(image, run):.0f} MiB, "
         f"{pushed.bytes / 2**20:.0f} MiB in the registry",

@@ -7,8 +7,12 @@ import urllib.error
 import urllib.request
 from dataclasses import dataclass
 
+from lab.artifacts import mirror
 from lab.artifacts.mirror import WRITER_PORT
+from lab.artifacts.oci import Registry
+from lab.console import step
 from lab.errors import LabError
+from lab.images import zstd
 from lab.images.docker import Runner
 
 WRITER = f"127.0.0.1:{WRITER_PORT}"
@@ -75,8 +79,8 @@ def find(repository: str, tag: str) -> Pushed | None:
 
 def push(image: str, run: Runner) -> Pushed:
     """Push an image of the engine that is named by the registry's writer address."""
-    run(["docker", "image", "push", "--quiet", image], title=f"push of {image}")
     repository, _, tag = image.removeprefix(f"{WRITER}/").rpartition(":")
+    run(["docker", "image", "push", "--quiet", image], title=f"push of {image}")
     pushed = find(repository, tag)
     if not pushed:
         raise LabError(
@@ -84,3 +88,11 @@ def push(image: str, run: Runner) -> Pushed:
             f"See whether another registry answers on {WRITER}; then type the same command again.",
         )
     return pushed
+
+
+def publish(image: str, run: Runner) -> Pushed:
+    """Push an image for the nodes, which unpack it more quickly than the engine's own."""
+    pushed = push(image, run)
+    with step(f"{pushed.repository}: layers compressed anew"):
+        zstd.recompress(Registry(f"http://{WRITER}"), pushed.repository, pushed.tag, mirror.root() / "zstd.json")
+    return find(pushed.repository, pushed.tag) or pushed
