@@ -315,18 +315,20 @@ def test_an_installation_that_is_killed_has_made_no_control_plane(facility: Faci
 @pytest.mark.long
 @pytest.mark.timeout(1200)
 def test_a_node_that_went_off_in_the_middle_is_made_up_for(facility: Facility) -> None:
-    with installing(facility, "Docker's programs are installed") as (run, log):
-        facility.power(WORKER, "SHUTOFF")
-        assert run.wait(timeout=600) != 0
-    text = log.read_text()
-    assert re.search(rf"fatal: \[{WORKER}\]: UNREACHABLE", text), text[-4000:]
+    try:
+        with installing(facility, "Docker's programs are installed") as (run, log):
+            facility.power(WORKER, "SHUTOFF")
+            assert run.wait(timeout=600) != 0
+        # Not always UNREACHABLE: a module that was at work has ended without its result.
+        text = log.read_text()
+        assert re.search(rf"fatal: \[{WORKER}\]: (UNREACHABLE|FAILED)", text), text[-4000:]
 
-    # Off still: told before anything is done, with its name.
-    text = said(facility.play("site", "-e", "access_timeout_s=5"))
-    assert WORKER in text
-    assert "PLAY [Nodes]" not in text
-
-    facility.power(WORKER, "ACTIVE")
+        # Off still: told before anything is done, with its name.
+        text = said(facility.play("site", "-e", "access_timeout_s=5"))
+        assert WORKER in text
+        assert "PLAY [Nodes]" not in text
+    finally:
+        facility.power(WORKER, "ACTIVE")
     changes(facility.play("site"))
     assert facility.ready(FIRST, WORKER)
 
