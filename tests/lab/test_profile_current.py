@@ -55,6 +55,7 @@ from test_site import (
     test_pods_find_a_service_by_its_name_from_every_node,
     test_pods_reach_each_other_across_nodes,
     test_the_api_is_verified_by_its_floating_address,
+    test_the_api_knows_its_version,
     test_typing_it_again_changes_nothing,
 )
 

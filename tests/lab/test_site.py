@@ -57,6 +57,13 @@ def test_core_dns_is_healthy_and_no_pod_restarts(api: client.CoreV1Api) -> None:
         assert status.restart_count == 0, f"{pod.metadata.name} was restarted {status.restart_count} times"
 
 
+def test_the_api_knows_its_version(site: Site, api: client.CoreV1Api) -> None:
+    """What a build leaves out here stops no cluster, but every upgrade of one."""
+    found = client.VersionApi(api.api_client).get_code()
+    version = site.profile["kubernetes_version"]
+    assert (found.git_version, f"{found.major}.{found.minor}") == (f"v{version}", version.rpartition(".")[0])
+
+
 def test_a_control_plane_that_is_a_worker_takes_pods(site: Site, api: client.CoreV1Api) -> None:
     node = api.read_node(f"{site.name}-cp0")
     assert not node.spec.taints
