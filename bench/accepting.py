@@ -12,6 +12,7 @@ from .errors import BenchError, Exit
 from .facility.rows import Verdict
 from .facility.site import Facility, load_facility
 from .report.acceptance import (
+    SWEEP_FOLDER,
     AcceptResult,
     Analysis,
     analysis_of_point,
@@ -94,7 +95,7 @@ def prove(site: str, folder: Path, wanted: Wanted, terminal: Terminal) -> Exit:
         def sweep(name: str = name) -> None:
             at = wanted.workers or numbers_of_workers(facility, cores)
             options = options_for(name, site, wanted.repeats)
-            found = measure_sweep("workers", options, at, terminal, subfolder(folder, f"sweep-{name}"), cores)
+            found = measure_sweep("workers", options, at, terminal, subfolder(folder, f"{SWEEP_FOLDER}{name}"), cores)
             sweeps.append(found)
             analyses.extend(analysis_of_point(found, point, cores, floor) for point in found.points)
 
@@ -149,6 +150,9 @@ def attempt(what: str, do: Callable[[], None], unknown: list[str], terminal: Ter
     except BenchError as error:
         unknown.append(f"{what}: {error}")
         terminal.say(str(error))
+    finally:
+        # Generated events of one analysis mark neither the next one nor the verdict, in whose table they are marked.
+        terminal.mark = ""
 
 
 def options_for(workload: str, site: str, repeats: int) -> RunOptions:

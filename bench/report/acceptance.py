@@ -13,9 +13,13 @@ from rich.table import Table
 from ..facility.rows import Verdict, gravest
 from ..measure.equality import Physics
 from ..measure.statistics import Estimate
+from ..terminal import STAND_IN
 from .model import Record, RunResult
 from .sweep import SweepPoint, SweepResult
 from .validation import ValidateResult, coloured
+
+# How folders of sweeps begin, below the one of the result.
+SWEEP_FOLDER = "sweep-"
 
 
 class Analysis(Record):
@@ -26,16 +30,16 @@ class Analysis(Record):
     folder: str = Field(description="folder of the run, relative to this result's")
     stand_in: bool = Field(description="generated events: no real physics")
     workers: int
-    usable_cores: float = Field(description="of what was delivered, at most one for each worker")
     serial: Estimate = Field(description="median of the overall times, s")
     distributed: Estimate = Field(description="the same, on the workers")
     speed_up: Estimate | None = Field(description="serial over distributed overall time; none where the run is invalid")
-    efficiency: float | None = Field(description="speed-up over usable cores")
     limited_by: str
     physics: Physics
     timing: str
-    verdict: Verdict
-    cause: str = Field(description="why the verdict is not ok")
+    usable_cores: float = Field(default=0.0, description="of what was delivered, at most one for each worker")
+    efficiency: float | None = Field(default=None, description="speed-up over usable cores")
+    verdict: Verdict = Verdict.UNKNOWN
+    cause: str = Field(default="", description="why the verdict is not ok")
 
     @property
     def valid(self) -> bool:
@@ -73,16 +77,15 @@ class AcceptResult(Record):
 
     def of_sweeps(self) -> list[Analysis]:
         """The analyses that are points of a sweep."""
-        swept = {each.workload for each in self.sweeps}
-        return [each for each in self.analyses if each.workload in swept]
+        return [each for each in self.analyses if each.folder.startswith(SWEEP_FOLDER)]
 
 
 def analysis_of_run(result: RunResult, folder: str, delivered_cores: float | None, floor: float) -> Analysis:
-    """What a run says of the facility."""
+    """What a run says of the facility; arguments as for `judged`."""
     distributed = result.measurement.distributed
     if distributed is None:
         raise ValueError(f"{result.workload} was not distributed")
-    return judged(
+    found = Analysis(
         workload=result.workload,
         title=result.title,
         folder=folder,
@@ -94,17 +97,16 @@ def analysis_of_run(result: RunResult, folder: str, delivered_cores: float | Non
         limited_by=result.limited_by,
         physics=result.physics,
         timing=result.timing,
-        delivered_cores=delivered_cores,
-        floor=floor,
     )
+    return judged(found, delivered_cores, floor)
 
 
 def analysis_of_point(sweep: SweepResult, point: SweepPoint, delivered_cores: float | None, floor: float) -> Analysis:
-    """What one number of workers of a sweep says of the facility."""
-    return judged(
+    """What one number of workers of a sweep says of the facility; arguments as for `judged`."""
+    found = Analysis(
         workload=sweep.workload,
         title=sweep.title,
-        folder=f"sweep-{sweep.workload}/{point.folder}",
+        folder=f"{SWEEP_FOLDER}{sweep.workload}/{point.folder}",
         stand_in=sweep.stand_in,
         workers=point.slots,
         serial=point.serial.estimate,
@@ -113,34 +115,29 @@ def analysis_of_point(sweep: SweepResult, point: SweepPoint, delivered_cores: fl
         limited_by=point.limited_by,
         physics=point.physics,
         timing=point.timing,
-        delivered_cores=delivered_cores,
-        floor=floor,
     )
+    return judged(found, delivered_cores, floor)
 
 
-def judged(*, delivered_cores: float | None, floor: float, **found: object) -> Analysis:
+def judged(found: Analysis, delivered_cores: float | None, floor: float) -> Analysis:
     """An analysis with its efficiency and a verdict.
 
     Parameters
     ----------
     delivered_cores : of the facility; None: not known, and every worker is taken to have a core
     floor : least efficiency; 0 is none
-    found : the fields of an `Analysis` that were measured
     """
-    workers, speed_up, physics = found["workers"], found["speed_up"], found["physics"]
-    if not isinstance(workers, int):
-        raise TypeError(f"{workers!r} is not a number of workers")
-    usable = float(workers) if delivered_cores is None else min(float(workers), delivered_cores)
-    efficiency = speed_up.value / usable if isinstance(speed_up, Estimate) and usable > 0 else None
+    usable = float(found.workers) if delivered_cores is None else min(float(found.workers), delivered_cores)
+    efficiency = found.speed_up.value / usable if found.speed_up and usable > 0 else None
     verdict, cause = Verdict.OK, ""
-    if physics is Physics.UNEQUAL:
+    if found.physics is Physics.UNEQUAL:
         verdict, cause = Verdict.FAILED, "the distributed result is not the serial one"
     elif efficiency is None:
-        verdict, cause = Verdict.UNKNOWN, f"no speed-up: physics {physics}, timing {found['timing']}"
+        verdict, cause = Verdict.UNKNOWN, f"no speed-up: physics {found.physics}, timing {found.timing}"
     elif efficiency < floor:
-        verdict, cause = Verdict.FAILED, f"limited by {found['limited_by'] or 'nothing that was measured'}"
-    return Analysis.model_validate(
-        {**found, "usable_cores": usable, "efficiency": efficiency, "verdict": verdict, "cause": cause}
+        verdict, cause = Verdict.FAILED, f"limited by {found.limited_by or 'nothing that was measured'}"
+    return found.model_copy(
+        update={"usable_cores": usable, "efficiency": efficiency, "verdict": verdict, "cause": cause}
     )
 
 
@@ -160,7 +157,7 @@ def analyses_table(result: AcceptResult) -> Table:
     table.add_column("limited by, or why not", overflow="fold")
     for each in result.analyses:
         table.add_row(
-            each.workload,
+            f"{each.workload} ({STAND_IN})" if each.stand_in else each.workload,
             str(each.workers),
             f"{each.usable_cores:.2f}",
             str(each.serial),

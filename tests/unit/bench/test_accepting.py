@@ -25,7 +25,7 @@ from bench.errors import BenchError, Exit
 from bench.facility.thresholds import Thresholds
 from bench.measure.equality import Physics
 from bench.measure.statistics import Estimate
-from bench.report.acceptance import AcceptResult, judged, verdict_words
+from bench.report.acceptance import AcceptResult, Analysis, judged, verdict_words
 from bench.report.acceptance_page import accept_page
 from bench.report.model import RunResult
 from bench.report.read import read_result
@@ -33,11 +33,6 @@ from bench.report.schemas import schema_path
 from bench.run import run_here
 from bench.terminal import Terminal
 from bench.workloads import WORKLOADS
-
-FOUND = {
-    "workload": "fcc-zee", "title": "Z", "folder": "fcc-zee", "stand_in": False, "serial": Estimate(2, 2, 2, 3),
-    "distributed": Estimate(1, 1, 1, 3), "limited_by": "the slowest task", "physics": Physics.EQUAL, "timing": "valid",
-}  # fmt: skip
 
 
 def ratio(value: float) -> Estimate:
@@ -101,6 +96,19 @@ def test_all_workloads_and_a_sweep_are_run_where_it_is_not_quick(prove: Prove, t
     assert {each.workload for each in result.analyses} == set(WORKLOADS)
     (sweep,) = result.sweeps
     assert [each.slots for each in sweep.points] == [1, 2, 4, 6]
+    assert [each.workers for each in result.of_sweeps()] == [1, 2, 4, 6]
+
+
+def test_generated_events_are_marked_where_they_were_read_and_nowhere_else(
+    prove: Prove, ran: RunResult, said: io.StringIO, tmp_path: Path, terminal: Terminal
+):
+    generated = ran.model_copy(update={"input": ran.input.model_copy(update={"stand_in": True})})
+    terminal.mark = "stand-in"
+    _, result = prove(Site(), {"ml-scan": generated}, lambda: accept("lab", tmp_path, False, 3, terminal))
+    assert {each.workload for each in result.analyses if each.stand_in} == {"ml-scan"}
+    assert "[stand-in] As ordered" not in said.getvalue()
+    assert said.getvalue().count("(stand-in)") == 1
+    assert accept_page(result).count("(stand-in)") == 1
 
 
 def test_analyses_below_the_floor_are_named(prove: Prove, said: io.StringIO):
@@ -166,12 +174,21 @@ def test_numbers_of_workers_are_typed_with_commas():
     assert numbers(None) == ()
 
 
+def measured(workers: int, speed_up: float) -> Analysis:
+    """An analysis on which no verdict was passed yet."""
+    return Analysis(
+        workload="fcc-zee", title="Z", folder="fcc-zee", stand_in=False, workers=workers, serial=Estimate(2, 2, 2, 3),
+        distributed=Estimate(1, 1, 1, 3), speed_up=ratio(speed_up), limited_by="the slowest task",
+        physics=Physics.EQUAL, timing="valid",
+    )  # fmt: skip
+
+
 def test_efficiency_counts_cores_that_there_are():
-    alone = judged(delivered_cores=None, floor=0.5, workers=4, speed_up=ratio(3), **FOUND)
+    alone = judged(measured(4, 3), None, 0.5)
     assert (alone.usable_cores, alone.efficiency, alone.verdict) == (4, 0.75, "ok")
-    shared = judged(delivered_cores=2.0, floor=0.5, workers=4, speed_up=ratio(1.5), **FOUND)
+    shared = judged(measured(4, 1.5), 2.0, 0.5)
     assert (shared.usable_cores, shared.efficiency, shared.oversubscribed) == (2, 0.75, True)
-    assert judged(delivered_cores=None, floor=0, workers=4, speed_up=ratio(0.1), **FOUND).verdict == "ok"
+    assert judged(measured(4, 0.1), None, 0).verdict == "ok"
 
 
 def test_other_tools_read_what_was_found(prove: Prove, tmp_path: Path):
