@@ -11,8 +11,7 @@ from pathlib import Path
 
 import pytest
 import zstandard
-from lab.artifacts.oci import MANIFEST as DOCKER_MANIFEST
-from lab.artifacts.oci import Registry
+from lab.artifacts.oci import MANIFEST, OCI_MANIFEST, Registry
 from lab.images import zstd
 from registry_double import FakeRegistry, serve
 
@@ -36,7 +35,7 @@ def pushed(registry: Registry, *layers: bytes) -> None:
         registry.blob(REPOSITORY, hashlib.sha256(blob).hexdigest(), blob, len(blob))
     entries = [described(zstd.GZIP[0], blob) for blob in blobs]
     manifest = {"schemaVersion": 2, "config": described("application/json", config), "layers": entries}
-    registry.put(REPOSITORY, TAG, json.dumps(manifest).encode(), DOCKER_MANIFEST)
+    registry.put(REPOSITORY, TAG, json.dumps(manifest).encode(), MANIFEST)
 
 
 def described(kind: str, blob: bytes) -> dict[str, object]:
@@ -60,7 +59,7 @@ def test_layers_are_the_same_ones_compressed_otherwise(registry: Registry, tmp_p
     zstd.recompress(registry, REPOSITORY, TAG, tmp_path / "known.json")
     assert unpacked(registry) == list(PLAIN)
     manifest = registry.manifest(REPOSITORY, TAG)
-    assert (manifest["mediaType"], manifest["config"]["mediaType"]) == (zstd.MANIFEST, zstd.CONFIG)
+    assert (manifest["mediaType"], manifest["config"]["mediaType"]) == (OCI_MANIFEST, zstd.CONFIG)
 
 
 def test_a_layer_is_compressed_once(registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,7 +24,8 @@ CONFIG = "application/vnd.docker.container.image.v1+json"
 # not compressed: the images travel over one machine's loopback, and every node would pay for the unpacking
 LAYER = "application/vnd.docker.image.rootfs.diff.tar"
 LISTS = ("application/vnd.docker.distribution.manifest.list.v2+json", "application/vnd.oci.image.index.v1+json")
-MANIFESTS = (MANIFEST, "application/vnd.oci.image.manifest.v1+json")
+OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+MANIFESTS = (MANIFEST, OCI_MANIFEST)
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 TIMEOUT_S = 60
 

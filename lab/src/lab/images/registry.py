@@ -9,14 +9,14 @@ from dataclasses import dataclass
 
 from lab.artifacts import mirror
 from lab.artifacts.mirror import WRITER_PORT
-from lab.artifacts.oci import Registry
+from lab.artifacts.oci import MANIFESTS, Registry
 from lab.console import step
 from lab.errors import LabError
 from lab.images import zstd
 from lab.images.docker import Runner
 
 WRITER = f"127.0.0.1:{WRITER_PORT}"
-MANIFEST_TYPES = "application/vnd.docker.distribution.manifest.v2+json, application/vnd.oci.image.manifest.v1+json"
+MANIFEST_TYPES = ", ".join(MANIFESTS)
 
 
 @dataclass(frozen=True)
@@ -79,8 +79,8 @@ def find(repository: str, tag: str) -> Pushed | None:
 
 def push(image: str, run: Runner) -> Pushed:
     """Push an image of the engine that is named by the registry's writer address."""
-    repository, _, tag = image.removeprefix(f"{WRITER}/").rpartition(":")
     run(["docker", "image", "push", "--quiet", image], title=f"push of {image}")
+    repository, _, tag = image.removeprefix(f"{WRITER}/").rpartition(":")
     pushed = find(repository, tag)
     if not pushed:
         raise LabError(
