@@ -12,7 +12,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from lab.artifacts import files, manifest, mirror
+from lab.artifacts import files, manifest, mirror, oci
 
 from lab import paths
 
@@ -37,7 +37,7 @@ def test_all_that_the_manifest_names_is_served(lab: dict[str, str], facility_dir
             url = f"http://{where.registry}/v2/{repository}/manifests/{tag}"
         else:
             url = f"{where.files_url}/{item.path}"
-        accept = {"Accept": "application/vnd.docker.distribution.manifest.v2+json"}
+        accept = {"Accept": ", ".join(oci.MANIFESTS)}
         with urllib.request.urlopen(urllib.request.Request(url, method="HEAD", headers=accept), timeout=10) as reply:
             if item.kind == "image":
                 assert reply.headers["Docker-Content-Digest"] == f"sha256:{item.sha256}"

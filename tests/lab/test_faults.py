@@ -86,12 +86,12 @@ def test_a_misspelt_variable_is_refused_before_a_node_is_touched(stray: Site) ->
 def test_a_mirror_that_is_gone_is_named_with_the_file(site: Site, repo: Path) -> None:
     wanted = {"name": "kubelet 9.9.9", "origin": "kubernetes", "path": "v9.9.9/bin/linux/amd64/kubelet"}
     files = [{**wanted, "sha256": "0" * 64, "dest": "/var/tmp/facility-none"}]
-    play = {
+    fetching = {
         "hosts": "lab-w0", "become": True, "gather_facts": False, "roles": ["artifact"],
         "vars": {"artifact_files": files, "artifact_url_kubernetes": f"http://{NOBODY}/dl.k8s.io"},
     }  # fmt: skip
     book = repo / "playbooks" / ".mirror-gone.yml"
-    book.write_text(json.dumps([play]))
+    book.write_text(json.dumps([fetching]))
     try:
         text = said(play(site, book.stem))
     finally:
