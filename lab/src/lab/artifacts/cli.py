@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import shutil
 import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Annotated
@@ -20,7 +23,7 @@ from lab.artifacts.plan import Line
 from lab.artifacts.store import Store
 from lab.console import console
 from lab.errors import LabError
-from lab.images import analysis, guest, hub
+from lab.images import analysis, guest, hub, meanwhile
 
 app = typer.Typer(
     help="Fill the mirror that nodes fetch from: downloaded where upstream can be reached, else built.",
@@ -67,7 +70,9 @@ def artifacts(
         where = mirror.start()
         store = Store(mirror.root(), Registry(where.writer_url))
         store.sweep()
-        lines = fill(store, kubernetes, [item for item in wanted if item.name in chosen], rpms.NAME in chosen)
+        missing = ANALYSIS in chosen and not analysis.current()
+        beside = partial(meanwhile.built, ANALYSIS) if missing else nullcontext
+        lines = fill(store, kubernetes, [item for item in wanted if item.name in chosen], rpms.NAME in chosen, beside)
         known = {item.sha256 for item in _known(paths.site() / "artifacts.json")}
         lines += [_image(image, known) for name, image in ((ANALYSIS, analysis), (HUB, hub)) if name in chosen]
         _write(store, [line.artifact for line in lines], complete=only is None)
@@ -86,8 +91,20 @@ def _list(kubernetes: str, only: list[str] | None, as_json: bool) -> None:
         listing.show(items, console)
 
 
-def fill(store: Store, kubernetes: str, wanted: list[table.Wanted], packages: bool) -> list[Line]:
-    """Make what is missing of the wanted artefacts; returns a line for each."""
+def fill(
+    store: Store,
+    kubernetes: str,
+    wanted: list[table.Wanted],
+    packages: bool,
+    beside: Callable[[], AbstractContextManager[None]] = nullcontext,
+) -> list[Line]:
+    """Make what is missing of the wanted artefacts; returns a line for each.
+
+    Parameters
+    ----------
+    packages : whether the repository of RPMs is wanted too
+    beside : entered while programs are compiled, which leaves network, disk and a part of the cores idle
+    """
     shop = Workshop(store, kubernetes, {}, rpms.missing_in_guest)
     there = {item.key: plan.current(shop, item) for item in wanted}
     lines = [Line(found) for found in there.values() if found]
@@ -104,12 +121,14 @@ def fill(store: Store, kubernetes: str, wanted: list[table.Wanted], packages: bo
                 0, plan.Step(rpms.TITLE, rpms.SECONDS, lambda show: rpms.make(store, show, shop.run), talks=True)
             )
     if todo:
+        compiles = any(step.talks and step.name != rpms.TITLE for step in todo)
         free_gib = shutil.disk_usage(store.root).free / 2**30
         needed = FETCH_GIB
-        if any(step.talks and step.name != rpms.TITLE for step in todo):
+        if compiles:
             needed = BUILD_GIB if golang.folder().is_dir() else FIRST_BUILD_GIB
         preflight.disk([("artefacts", store.root, free_gib)], needed)
-    plan.run(todo, store.root / "durations.json", lambda *made: lines.append(Line(*made)))
+        with beside() if compiles else nullcontext():
+            plan.run(todo, store.root / "durations.json", lambda *made: lines.append(Line(*made)))
     return lines
 
 

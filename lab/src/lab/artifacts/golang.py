@@ -93,7 +93,8 @@ def commands(program: Program, go: str, module: Path, out: Path) -> list[list[st
     linker = " ".join(["-s", "-w", *(f"-X {name}={value}" for name, value in program.variables.items())])
     if program.compiler:
         linker += " -extldflags -static"
-    build = [go, "build", "-v", "-trimpath", "-ldflags", linker]
+    # the linker drops the debugger's tables (-w), so that making them is time and disk for nothing
+    build = [go, "build", "-v", "-trimpath", "-gcflags=all=-dwarf=false", "-ldflags", linker]
     if program.tags:
         build.append(f"-tags={','.join(program.tags)}")
     if "*" in program.packages:
@@ -120,6 +121,8 @@ def variables() -> dict[str, str]:
         "CGO_ENABLED": "0",
         "GOOS": "linux",
         "GOARCH": "amd64",
+        # the compiler collects its garbage more seldom: a few per cent less time for 0.1 GB more
+        "GOGC": "400",
     }
 
 

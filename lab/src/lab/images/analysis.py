@@ -53,20 +53,24 @@ def ensure(run: Runner = command.run) -> Pushed:
 
     The registry must answer on its writer address (the artefact mirror runs it).
     """
-    checkout = paths.checkout()
-    environment_hash = environment_recipe(checkout / "images/analysis", base.tag())
-
-    def there() -> Pushed | None:
-        return registry.find(REPOSITORY, recipe(checkout, environment_hash)[:12])
-
-    pushed = there()
-    if pushed:
+    if pushed := current():
         return pushed
     with docker.alone("analysis"):
-        return there() or _build(checkout, environment_hash, run)
+        return current() or _build(paths.checkout(), run)
 
 
-def _build(checkout: Path, environment_hash: str, run: Runner) -> Pushed:
+def current() -> Pushed | None:
+    """The analysis image of this checkout as the lab's registry has it; None when it has to be built."""
+    checkout = paths.checkout()
+    return registry.find(REPOSITORY, recipe(checkout, _environment_recipe(checkout))[:12])
+
+
+def _environment_recipe(checkout: Path) -> str:
+    return environment_recipe(checkout / "images/analysis", base.tag())
+
+
+def _build(checkout: Path, run: Runner) -> Pushed:
+    environment_hash = _environment_recipe(checkout)
     environment = _environment(checkout, environment_hash, run)
     with tempfile.TemporaryDirectory(prefix="analysis-") as folder:
         context = Path(folder)
