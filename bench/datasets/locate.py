@@ -62,7 +62,7 @@ def search_folders() -> list[tuple[str, Path]]:
 
 
 def find(dataset: Dataset) -> Source | None:
-    """The file of a dataset in the first folder that has it.
+    """The file of a dataset in the first folder that has it, by its name or, as on nodes, in a folder of its sha256.
 
     Raises
     ------
@@ -70,10 +70,10 @@ def find(dataset: Dataset) -> Source | None:
         A file of that name is there and its checksum is another one.
     """
     for words, folder in search_folders():
-        path = folder / dataset.file_name
-        if path.is_file():
-            check(path, dataset)
-            return Source(path, dataset.sha256, words, dataset)
+        for path in (folder / dataset.file_name, folder / dataset.sha256 / dataset.file_name):
+            if path.is_file():
+                check(path, dataset)
+                return Source(path, dataset.sha256, words, dataset)
     return None
 
 

@@ -171,7 +171,7 @@ def analyses_table(result: AcceptResult) -> Table:
 
 
 def verdict_words(result: AcceptResult) -> list[str]:
-    """The verdict, in sentences."""
+    """The verdict, in sentences, beside what `remarks` says of the nodes."""
     validation = result.validation
     declared = sum(each.declared_cores or 0 for each in validation.nodes)
     lines: list[str] = []
@@ -200,6 +200,4 @@ def verdict_words(result: AcceptResult) -> list[str]:
             f"{', '.join(str(each.workers) for each in crowded)} show is left out of fits."
         )
     lines += [each.words() for sweep in result.sweeps for each in sweep.fits]
-    lines += [f"Could not tell: {text}" for text in (*validation.unknown, *result.unknown)]
-    lines += [f"INVALID: while it was looked at, {text}" for text in validation.disturbed]
-    return lines
+    return lines + [f"Could not tell: {text}" for text in result.unknown]

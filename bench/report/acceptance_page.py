@@ -6,7 +6,7 @@ from .acceptance import AcceptResult, verdict_words
 from .page import TEMPLATES
 from .plots import COLOURS, INK, canvas, svg
 from .sweep_page import speed_up_over, times_over
-from .validation import MEASURED, NodeRecord, link_cell
+from .validation import MEASURED, NodeRecord, link_cell, remarks
 
 # What stands for a node in the picture, beside each other: who says how many cores.
 SOURCES = ("ordered", "built", "joined", "delivered")
@@ -20,7 +20,7 @@ def accept_page(result: AcceptResult) -> str:
     measured = {(row.nodes[0], row.check): row for row in validation.rows if len(row.nodes) == 1}
     return TEMPLATES.get_template("accept.html.j2").render(
         result=result,
-        words=verdict_words(result),
+        words=[*verdict_words(result), *remarks(validation)],
         nodes_plot=nodes_plot(validation.nodes),
         efficiency_plot=efficiency_plot(result),
         sweep_plots=[plot for each in result.sweeps for plot in (speed_up_over(each), times_over(each)) if plot],

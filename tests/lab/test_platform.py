@@ -18,6 +18,10 @@ import pytest
 from hub_client import REDIRECTS, User
 from kubernetes import client, config
 
+from bench.datasets.catalogue import CATALOGUE
+from bench.datasets.locate import find
+from bench.datasets.staging import NODE_FOLDER
+
 pytestmark = [pytest.mark.lab, pytest.mark.long, pytest.mark.timeout(900)]
 
 HUB = "jupyterhub"
@@ -208,6 +212,41 @@ with cluster(n=2) as c, Client(c) as client:
     assert "entries 1000.0" in said
     assert "threads [1, 1]" in said
     # closing it takes everything along
+    until(lambda: set(pods(api, "user-alice")) == {"jupyter-alice"}, f"{set(pods(api, 'user-alice'))} stay")
+
+
+@pytest.fixture
+def real_file(facility_dir: Path) -> Iterator[None]:
+    """The file of the catalogue among the nodes' data sets, as an administrator puts it there."""
+    dataset = CATALOGUE["fcc-zee"]
+    source = find(dataset)
+    assert source, "the real file is not beside the checkout"
+    folder = f"{NODE_FOLDER}/{dataset.sha256}"
+    nodes = json.loads((facility_dir / "facility.json").read_text())["nodes"]
+    for node in nodes:
+        receive = f"sudo mkdir -p {folder} && sudo tee {folder}/{dataset.file_name} >/dev/null"
+        with source.path.open("rb") as file:
+            subprocess.run(["ssh", "-F", str(facility_dir / "ssh_config"), node, receive], stdin=file, check=True)
+    yield
+    for node in nodes:
+        subprocess.run(["ssh", "-F", str(facility_dir / "ssh_config"), node, f"sudo rm -r {folder}"], check=True)
+
+
+@pytest.mark.usefixtures("real_file")
+def test_an_example_notebook_runs_on_the_users_own_workers(alice: User, api: client.CoreV1Api) -> None:
+    said = alice.run(
+        """
+import json
+from pathlib import Path
+names = {}
+for cell in json.loads(Path("examples/fcc-zee.ipynb").read_text())["cells"]:
+    if cell["cell_type"] == "code":
+        exec("".join(cell["source"]), names)
+"""
+    )
+    print(said)
+    assert "simulated events of the collaboration" in said
+    assert "against one thread: equal" in said
     until(lambda: set(pods(api, "user-alice")) == {"jupyter-alice"}, f"{set(pods(api, 'user-alice'))} stay")
 
 

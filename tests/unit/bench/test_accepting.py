@@ -127,6 +127,11 @@ def test_nodes_that_are_not_as_ordered_are_named_first(prove: Prove, said: io.St
     assert "checks failed, first lab-w1, built:" in said.getvalue()
 
 
+def test_remarks_on_nodes_are_made_once(prove: Prove, said: io.StringIO):
+    _, result = prove(Site(allow_overcommit=True))
+    assert [text.count("allow_overcommit is set") for text in (said.getvalue(), accept_page(result))] == [1, 1]
+
+
 def test_an_analysis_without_a_result_hides_no_other(prove: Prove, tmp_path: Path, terminal: Terminal):
     error = BenchError("the Job bench-1", "its pod has gone", "Run this again.")
     status, result = prove(Site(), {"ml-scan": error}, lambda: accept("lab", tmp_path, False, 3, terminal))

@@ -61,6 +61,18 @@ def test_lookup_order(dataset: Dataset, tmp_path: Path, monkeypatch: pytest.Monk
         assert source.path.parent == folder
 
 
+def test_a_folder_of_data_sets_as_nodes_have_it(
+    dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BENCH_DATA", str(tmp_path))
+    path = tmp_path / dataset.sha256 / dataset.file_name
+    path.parent.mkdir()
+    path.write_bytes(CONTENT)
+    source = locate.find(dataset)
+    assert source is not None
+    assert source.path == path
+
+
 def test_a_wrong_file_is_an_error_with_both_sums(
     dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, terminal: Terminal
 ) -> None:

@@ -45,7 +45,8 @@ def test_go_programs_have_locked_modules(kubernetes: str) -> None:
             module = (folder / "go.mod").read_text()
             if "require" in module:
                 assert (folder / "go.sum").stat().st_size > 0, program.name
-            if not (folder / "main.go").exists():  # a program of the project's own has upstream's version by name alone
+            # a program of the project's own that is made of nobody else's has upstream's version by name alone
+            if not (folder / "main.go").exists() or f"/{program.name} v" in module:
                 version = re.sub(r"-\d+$", "", program.version)  # an image's own revision
                 assert f"v{version}" in module, f"{program.name}: go.mod is for another version than {version}"
             made = set(program.packages) - {"*"} or {name.rsplit("/", 1)[-1] for name in golang.named(folder)}
@@ -111,10 +112,11 @@ def test_nobody_makes_cinder_csi_who_did_not_ask(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(cli.mirror, "start", lambda: cli.mirror.addresses())
     monkeypatch.setattr(cli.engine, "ensure", lambda: None)
     monkeypatch.setattr(cli.guest, "ensure", lambda: None)
+    monkeypatch.setattr(cli.analysis, "current", lambda: None)
     monkeypatch.setattr(cli, "_image", lambda image, known: cli.Line(artifact("analysis")))
     monkeypatch.setattr(cli.Store, "fault", lambda self, artifact: None)
 
-    def fill(_: object, __: str, wanted: list[table.Wanted], ___: bool) -> list[cli.Line]:
+    def fill(_: object, __: str, wanted: list[table.Wanted], ___: bool, ____: object) -> list[cli.Line]:
         asked.append({item.name for item in wanted})
         return [cli.Line(dataclasses.replace(artifact(item.name), path=item.path)) for item in wanted]
 
@@ -182,6 +184,20 @@ def test_the_toolchain_is_pinned_by_hash() -> None:
 )
 def test_old_toolchains_are_not_used(text: str, enough: bool) -> None:
     assert golang.new_enough(text) is enough
+
+
+def test_programs_that_ask_kubernetes_share_its_client_and_what_that_stands_on() -> None:
+    """Else each of them compiles its own, which was most of what they took."""
+    shared = ("k8s.io/", "sigs.k8s.io/", "golang.org/x/", "google.golang.org/", "github.com/go-openapi/")
+    folders = ("coredns-1.12.4", "coredns-1.14.2", "flannel", "kube-router", "local-path-provisioner", "metrics-server")
+    found: dict[str, dict[str, set[str]]] = {}
+    for folder in (*folders, "prometheus"):
+        module = (golang.SOURCES / folder / "go.mod").read_text()
+        for name, version in re.findall(r"(?m)^\s+(\S+) (v\S+)", module):
+            if name.startswith(shared):
+                found.setdefault(name, {}).setdefault(version, set()).add(folder)
+    assert set(found["k8s.io/client-go"].popitem()[1]) == {*folders, "prometheus"}
+    assert {name: versions for name, versions in found.items() if len(versions) > 1} == {}
 
 
 @pytest.mark.parametrize("kubernetes", VERSIONS)

@@ -62,6 +62,9 @@ c.KubeSpawner.image = single["image"]
 c.KubeSpawner.image_pull_policy = "IfNotPresent"
 c.KubeSpawner.cmd = ["jupyterhub-singleuser"]
 c.KubeSpawner.default_url = "/lab"
+# The example notebooks, for the user to change: what he has changed is left.
+examples = "mkdir -p ~/examples && cp -n /opt/env/lib/python3.11/site-packages/bench/notebooks/*.ipynb ~/examples/"
+c.KubeSpawner.lifecycle_hooks = {"postStart": {"exec": {"command": ["sh", "-c", examples]}}}
 c.KubeSpawner.start_timeout = single["start_timeout"]
 c.KubeSpawner.http_timeout = 120
 c.KubeSpawner.cpu_guarantee = single["cpu_guarantee"]
@@ -99,6 +102,7 @@ c.KubeSpawner.volume_mounts = [
     {"name": "datasets", "mountPath": single["datasets"], "readOnly": True},
 ]
 c.KubeSpawner.environment = {
+    "BENCH_DATA": single["datasets"],
     "FACILITY_DASK": user_namespace.dask_settings(values),
     "FACILITY_POD": {"name": "FACILITY_POD", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
     "FACILITY_POD_UID": {"name": "FACILITY_POD_UID", "valueFrom": {"fieldRef": {"fieldPath": "metadata.uid"}}},
