@@ -321,6 +321,18 @@ def sweep(
     raise typer.Exit(run_sweep(kind.value, options, at or (), Terminal()))
 
 
+@app.command()
+def status(
+    site: Site = DEFAULT_SITE,
+    page: Annotated[Path | None, typer.Option(help="Write it as an HTML page too.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+) -> None:
+    """Who uses a site now: cores promised and used, users, what waits, and how long its certificates are good."""
+    from .status import show_status
+
+    raise typer.Exit(show_status(site, page, json, Terminal()))
+
+
 @app.command("in-cluster", hidden=True)
 def in_cluster() -> None:
     """The part of --engine dask-kubernetes that runs in the cluster."""

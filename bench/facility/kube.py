@@ -9,7 +9,7 @@ import importlib
 import json
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -53,6 +53,21 @@ class PodState:
     message: str
     ip: str = ""
     uid: str = ""
+
+
+@dataclass(frozen=True)
+class PodUse:
+    """A pod of any namespace, and what is promised to it. `node` is empty while none has room; `message` says why."""
+
+    namespace: str
+    name: str
+    node: str
+    phase: str
+    labels: Mapping[str, str]
+    priority: str
+    cores: float
+    age_s: float
+    message: str
 
 
 def quantity(text: str) -> float:
@@ -133,6 +148,30 @@ class Kube:
                 NAMESPACE, label_selector=selector, _request_timeout=REQUEST_TIMEOUT_S
             ).items
         return [as_pod(item) for item in items]
+
+    def pods_of_all(self) -> list[PodUse]:
+        """The pods of all namespaces."""
+        with self._reporting("listing the pods of all namespaces"):
+            items = self._core.list_pod_for_all_namespaces(_request_timeout=REQUEST_TIMEOUT_S).items
+        return [as_use(item, time.time()) for item in items]
+
+    def exchange(self, namespace: str, selector: str, port: int, question: bytes) -> bytes:
+        """Send bytes to a port of the first pod with the given labels; all that comes back until it ends."""
+        with self._reporting(f"port {port} of the pod {selector} in {namespace}"):
+            found = self._core.list_namespaced_pod(
+                namespace, label_selector=selector, _request_timeout=REQUEST_TIMEOUT_S
+            ).items
+            if not found:
+                raise OSError(f"there is no pod {selector} in {namespace}")
+            # As for commands in pods: a client of its own, whose method the library swaps.
+            core = self._client.CoreV1Api(self._connect())
+            forward = self._stream.portforward(
+                core.connect_get_namespaced_pod_portforward, found[0].metadata.name, namespace, ports=str(port)
+            )
+            with closing(forward.socket(port)) as connection:
+                connection.settimeout(REQUEST_TIMEOUT_S[1])
+                connection.sendall(question)
+                return b"".join(iter(lambda: bytes(connection.recv(65536)), b""))
 
     def create_job(self, body: Mapping[str, Any]) -> None:
         """Create a Job in the namespace of `bench`."""
@@ -345,4 +384,26 @@ def as_pod(item: Any) -> PodState:
         message="; ".join(messages),
         ip=item.status.pod_ip or "",
         uid=item.metadata.uid or "",
+    )
+
+
+def as_use(item: Any, now: float) -> PodUse:
+    """What a pod uses, out of the library's object; `now` is in Unix time."""
+    requests: list[dict[str, str]] = [
+        each.resources.requests or {} for each in item.spec.containers if each.resources is not None
+    ]
+    return PodUse(
+        namespace=item.metadata.namespace,
+        name=item.metadata.name,
+        node=item.spec.node_name or "",
+        phase=item.status.phase or "",
+        labels=item.metadata.labels or {},
+        priority=item.spec.priority_class_name or "",
+        cores=sum(quantity(each.get("cpu", "0")) for each in requests),
+        age_s=max(0.0, now - item.metadata.creation_timestamp.timestamp()),
+        message="; ".join(
+            each.message or each.reason or ""
+            for each in item.status.conditions or ()
+            if each.type == "PodScheduled" and each.status == "False"
+        ),
     )

@@ -10,6 +10,7 @@ import urllib.parse
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -192,6 +193,36 @@ def test_the_node_exporter_sees_the_node_not_its_pod(api: client.CoreV1Api, node
     names = "node_filesystem_size_bytes{mountpoint='/data'}"
     found = ask(api, names)
     assert sorted(item["metric"]["node"] for item in found) == nodes
+
+
+def test_grafanas_panels_ask_for_what_there_is(api: client.CoreV1Api, repo: Path, nodes: list[str]) -> None:
+    dashboard = json.loads((repo / "ansible/roles/metrics/files/grafana/facility.json").read_text())
+    asked = {panel["title"]: panel["targets"][0]["expr"] for panel in dashboard["panels"]}
+    # nobody has logged in
+    idle = {"Cores used by user", "Memory used by user"}
+
+    def empty() -> set[str]:
+        return {title for title, expression in asked.items() if title not in idle and not ask(api, expression)}
+
+    assert settles(lambda: not empty(), 90), f"nothing to see in {empty()}"
+    by_node = ask(api, asked["Cores used by node"])
+    assert sorted(item["metric"]["node"] for item in by_node) == nodes
+
+
+def test_status_tells_who_uses_the_facility(lab: dict[str, str], nodes: list[str], tmp_path: Path) -> None:
+    page = tmp_path / "status.html"
+    run = subprocess.run(
+        ["bench", "status", "--json", "--page", str(page)], env=lab, capture_output=True, text=True, timeout=60
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
+    told = json.loads(run.stdout)
+    assert [node["name"] for node in told["nodes"]] == nodes
+    for node in told["nodes"]:
+        assert 0 < node["promised_cores"] <= node["cores"]
+        assert node["used_cores"] > 0
+        assert node["used_memory_bytes"] > 50e6
+    assert all(each["days"] > 300 for each in told["certificates"])
+    assert "certificates: " in page.read_text()
 
 
 def test_pods_elsewhere_do_not_reach_prometheus(
