@@ -189,7 +189,7 @@ def test_old_toolchains_are_not_used(text: str, enough: bool) -> None:
 def test_programs_that_ask_kubernetes_share_its_client_and_what_that_stands_on() -> None:
     """Else each of them compiles its own, which was most of what they took."""
     shared = ("k8s.io/", "sigs.k8s.io/", "golang.org/x/", "google.golang.org/", "github.com/go-openapi/")
-    folders = ("coredns-1.12.4", "coredns-1.14.2", "flannel", "kube-router", "local-path-provisioner", "metrics-server")
+    folders = ("coredns-1.12.4", "coredns-1.14.2", "flannel", "kube-router", "local-path-provisioner")
     found: dict[str, dict[str, set[str]]] = {}
     for folder in (*folders, "prometheus"):
         module = (golang.SOURCES / folder / "go.mod").read_text()
