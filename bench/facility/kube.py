@@ -41,6 +41,11 @@ class KubeNode:
     boot_id: str = ""
     images: Mapping[str, int] = field(default_factory=dict[str, int])
 
+    @property
+    def state(self) -> str:
+        """Whether it is ready and takes pods, as `kubectl get nodes` has it."""
+        return ("Ready" if self.ready else "NotReady") + ("" if self.schedulable else ", cordoned")
+
 
 @dataclass(frozen=True)
 class PodState:

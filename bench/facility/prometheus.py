@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import urllib.parse
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from ..errors import BenchError, Exit
@@ -52,6 +52,7 @@ class Prometheus:
                 Exit.CANNOT_TELL,
             ) from error
 
-    def by(self, label: str, expression: str) -> dict[str, float]:
-        """The values of an expression by one of their labels."""
-        return {each.labels.get(label, ""): each.value for each in self.query(expression)}
+
+def by(label: str, samples: Iterable[Sample]) -> dict[str, float]:
+    """Values by one of their labels."""
+    return {each.labels.get(label, ""): each.value for each in samples}

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from ..errors import BenchError
 from .kube import KubeNode, PodUse
-from .prometheus import Prometheus
+from .prometheus import Prometheus, Sample, by
 
 USER_NAMESPACE = "user-"
 CPU = 'sum by (node) (rate(container_cpu_usage_seconds_total{id="/"}[5m]))'
@@ -43,7 +43,7 @@ class NodeUse:
 
 @dataclass(frozen=True)
 class UserUse:
-    """A user, or a namespace of the facility's that computes: what is promised to its pods and used by them."""
+    """A user: what is promised to the pods in his namespace, and used by them."""
 
     name: str
     notebook: bool
@@ -80,18 +80,18 @@ def usage(cluster: Cluster, prometheus: Prometheus) -> Usage:
     pods = [pod for pod in cluster.pods_of_all() if pod.phase in ("Pending", "Running")]
     unknown: list[str] = []
 
-    def asked(label: str, expression: str) -> dict[str, float]:
+    def asked(expression: str) -> list[Sample]:
         try:
-            return prometheus.by(label, expression)
+            return prometheus.query(expression)
         except BenchError as error:
             unknown.append(str(error))
-            return {}
+            return []
 
-    cpu, memory, load = (asked("node", each) for each in (CPU, MEMORY, LOAD))
+    cpu, memory, load = (by("node", asked(each)) for each in (CPU, MEMORY, LOAD))
     nodes = tuple(
         NodeUse(
             name=node.name,
-            state=("Ready" if node.ready else "NotReady") + ("" if node.schedulable else ", cordoned"),
+            state=node.state,
             cores=node.allocatable_cores,
             promised_cores=sum(pod.cores for pod in pods if pod.node == node.name),
             used_cores=cpu.get(node.name),
@@ -102,15 +102,16 @@ def usage(cluster: Cluster, prometheus: Prometheus) -> Usage:
         )
         for node in sorted(cluster.nodes(), key=lambda each: each.name)
     )
-    certificates: dict[tuple[str, str], float] = {}
-    try:
-        for each in prometheus.query(CERTIFICATES):
-            certificates[each.labels.get("node", ""), each.labels.get("certificate", "")] = each.value
-    except BenchError as error:
-        unknown.append(str(error))
+    certificates = {
+        (each.labels.get("node", ""), each.labels.get("certificate", "")): each.value for each in asked(CERTIFICATES)
+    }
     queue = sorted((waiting(pod) for pod in pods if not pod.node), key=lambda each: -each.since_s)
     return Usage(
-        nodes, users_of(pods, asked("namespace", USERS_CPU)), tuple(queue), certificates, tuple(dict.fromkeys(unknown))
+        nodes,
+        users_of(pods, by("namespace", asked(USERS_CPU))),
+        tuple(queue),
+        certificates,
+        tuple(dict.fromkeys(unknown)),
     )
 
 

@@ -112,7 +112,6 @@ def node_record(name: str, observed: Observed, rows: Sequence[Row]) -> NodeRecor
     server, node = (observed.servers or {}).get(name), (observed.nodes or {}).get(name)
     own = [row for row in rows if row.nodes == (name,)]
     values = {row.check: row.value for row in own}
-    ready = "" if node is None else ("Ready" if node.ready else "NotReady")
     return NodeRecord(
         name=name,
         flavor=declared.flavor if declared else (server.flavor if server else None),
@@ -120,7 +119,7 @@ def node_record(name: str, observed: Observed, rows: Sequence[Row]) -> NodeRecor
         built_cores=server.cores if server else None,
         built_status=server.status if server else None,
         joined_cores=node.capacity_cores if node else None,
-        joined_status=ready + ("" if node.schedulable else ", cordoned") if node else None,
+        joined_status=node.state if node else None,
         delivered_alone_cores=values.get(delivered.ALONE),
         delivered_together_cores=values.get(delivered.TOGETHER),
         verdict=gravest(row.verdict for row in own),
