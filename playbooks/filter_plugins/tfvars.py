@@ -9,6 +9,10 @@ from typing import Any
 
 import hcl2
 
+# The parser makes itself out of its grammar at the first text. Each of Ansible's tasks is a process of its own, which
+# would do that again (0.2 s); what is there when this file is loaded they have in common.
+hcl2.loads("")
+
 
 def from_tfvars(text: str) -> dict[str, Any]:
     """The variables that a terraform.tfvars sets, by name; strings without their quotes."""
