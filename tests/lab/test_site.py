@@ -64,6 +64,11 @@ def test_the_api_knows_its_version(site: Site, api: client.CoreV1Api) -> None:
     assert (found.git_version, f"{found.major}.{found.minor}") == (f"v{version}", version.rpartition(".")[0])
 
 
+def test_nobody_can_join_with_a_token_that_was_left_behind(api: client.CoreV1Api) -> None:
+    tokens = api.list_namespaced_secret("kube-system", field_selector="type=bootstrap.kubernetes.io/token").items
+    assert [token.metadata.name for token in tokens] == []
+
+
 def test_a_control_plane_that_is_a_worker_takes_pods(site: Site, api: client.CoreV1Api) -> None:
     node = api.read_node(f"{site.name}-cp0")
     assert not node.spec.taints
