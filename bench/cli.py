@@ -58,6 +58,13 @@ class SweepName(StrEnum):
     IO = "io"
 
 
+class StagingStrategy(StrEnum):
+    """How a simulated input comes to the nodes."""
+
+    UPLOAD = "upload"
+    PULL = "pull"
+
+
 Site = Annotated[str, typer.Option(help="Name of the site: a folder in inventory/.")]
 Out = Annotated[Path | None, typer.Option(help="Folder for the results [default: .facility/SITE/runs/…].")]
 Smearings = Annotated[
@@ -319,6 +326,50 @@ def sweep(
         out=out,
     )
     raise typer.Exit(run_sweep(kind.value, options, at or (), Terminal()))
+
+
+@app.command()
+def simulate(
+    result: Annotated[Path, typer.Argument(help="Folder or JSON file of a measured bench run or bench sweep workers.")],
+    workers: Annotated[
+        str | None, typer.Option(help="Numbers of workers, as 1,2,4,1000 [default: in powers of two up to 32].")
+    ] = None,
+    input_times: Annotated[int, typer.Option(min=1, help="An input that is so many times as long.")] = 1,
+    cores: Annotated[
+        float | None, typer.Option(min=1, help="Cores that the measured workers had together [default: as recorded].")
+    ] = None,
+    data_bytes: Annotated[float | None, typer.Option(min=1, help="Size of an input to bring to all nodes.")] = None,
+    staging: Annotated[
+        StagingStrategy, typer.Option(help="upload: to one node after the other; pull: all nodes fetch it at a time.")
+    ] = StagingStrategy.UPLOAD,
+    staging_rate: Annotated[float | None, typer.Option(min=1e-3, help="MB/s of one node.")] = None,
+    server_rate: Annotated[
+        float | None, typer.Option(min=1e-3, help="MB/s of the server that nodes pull from, all together.")
+    ] = None,
+    workers_per_node: Annotated[int, typer.Option(min=1, help="Workers that share a node's copy.")] = 1,
+    repeats: Annotated[int, typer.Option(min=1, help="Simulated passes for each number; the median counts.")] = 3,
+    json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+    site: Site = DEFAULT_SITE,
+    out: Out = None,
+) -> None:
+    """Predict a measured analysis on more workers, with Dask's own scheduler. Status 2: measured points deny it."""
+    from .accepting import numbers
+    from .simulating import SimulateOptions
+    from .simulating import simulate as simulate_run
+    from .simulation.staging import staging_plan
+
+    options = SimulateOptions(
+        result=result,
+        workers=numbers(workers),
+        input_times=input_times,
+        cores=cores,
+        staging=staging_plan(data_bytes, staging.value, staging_rate, server_rate, workers_per_node),
+        repeats=repeats,
+        as_json=json,
+        site=site,
+        out=out,
+    )
+    raise typer.Exit(simulate_run(options, Terminal()))
 
 
 @app.command()

@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from .acceptance import AcceptResult
 from .model import RunResult
 from .modes import ModesResult
+from .simulation import SimulateResult
 from .sweep import SweepResult
 from .validation import ValidateResult
 
@@ -18,6 +19,7 @@ RECORDS: dict[str, type[BaseModel]] = {
     "accept": AcceptResult,
     "modes": ModesResult,
     "run": RunResult,
+    "simulate": SimulateResult,
     "sweep": SweepResult,
     "validate": ValidateResult,
 }
