@@ -141,7 +141,7 @@ def words(result: SimulateResult, as_many_tasks: bool, merges: bool, cores_known
     merging = f"{cost.reduce_s:.2g} s to merge two results" if merges else f"{cost.collect_s:.2g} s to collect a result"
     said = [
         f"fed by {result.source}: {result.fed_tasks} tasks of {result.task_s:.3g} s on"
-        f" {number_of_workers(result.fed_workers)}, of each {result.task_own_s:.2g} s beyond its share of a serial pass",
+        f" {number_of_workers(result.fed_workers)}, each {result.task_own_s:.2g} s beyond its share of a serial pass",
         f"beyond what Dask took here it needed {cost.fixed_s:.2g} s once, {cost.gap_s:.2g} s for each task, {merging}",
         "Dask's own scheduler ran here, over TCP, with Dask's state machine of a worker for each; the tasks slept."
         " Left out: sending results between workers, and what a larger graph costs to send",
