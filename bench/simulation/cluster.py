@@ -8,7 +8,7 @@ import multiprocessing
 import resource
 import time
 from collections.abc import Callable, Generator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
@@ -119,14 +119,22 @@ class Simulator:
             The machine allows too few open files, or something does not start.
         """
         check_open_files(workers)
-        distributed: Any = importlib.import_module("distributed")
         address = self._scheduler.ask("open", STARTS_WITHIN_S)
-        with ExitStack() as stack:
-            # In the other order: the scheduler sends the workers home.
-            stack.callback(self._sleepers.ask, "gone?", ENDS_WITHIN_S + REGISTERS_WITHIN_S * workers)
-            stack.callback(self._scheduler.ask, "close", ENDS_WITHIN_S + REGISTERS_WITHIN_S * workers)
+        try:
             self._sleepers.ask((address, workers), STARTS_WITHIN_S + REGISTERS_WITHIN_S * workers)
-            client = stack.enter_context(distributed.Client(address, set_as_default=False, timeout=STARTS_WITHIN_S))
+            with self._connected(address, workers) as cluster:
+                yield cluster
+        except BaseException:
+            # What went wrong is told, not what follows from it.
+            with suppress(BenchError):
+                self._end(workers)
+            raise
+        self._end(workers)
+
+    @contextmanager
+    def _connected(self, address: str, workers: int) -> Generator[SleepingCluster]:
+        distributed: Any = importlib.import_module("distributed")
+        with distributed.Client(address, set_as_default=False, timeout=STARTS_WITHIN_S) as client:
             cluster = SleepingCluster(client, workers, psutil.Process(self._sleepers.process.pid))
             found = cluster.seen().workers
             if found != workers:
@@ -135,6 +143,12 @@ class Simulator:
                     "Ask for fewer with --workers.", Exit.CANNOT_TELL,
                 )  # fmt: skip
             yield cluster
+
+    def _end(self, workers: int) -> None:
+        """Close the scheduler, which sends its workers home, and wait until they have gone."""
+        within_s = ENDS_WITHIN_S + REGISTERS_WITHIN_S * workers
+        self._scheduler.ask("close", within_s)
+        self._sleepers.ask("gone?", within_s)
 
 
 @contextmanager

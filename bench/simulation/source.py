@@ -34,7 +34,7 @@ def source_of(path: Path, cores: float | None) -> Source:
     BenchError
         It is neither, or the sweep has no point that could feed a simulation.
     """
-    if path.is_dir():
+    if not path.is_file():
         found = next((path / name for name in (SWEEP_FILE, RUN_FILE) if (path / name).is_file()), None)
         if found is None:
             why = f"it holds neither {SWEEP_FILE} nor {RUN_FILE}"

@@ -249,6 +249,8 @@ def test_sweeps_that_cannot_feed_it_are_told(copied: Path):
 def test_other_files_are_told(tmp_path: Path):
     with pytest.raises(BenchError, match=r"neither sweep\.json nor run\.json"):
         source_of(tmp_path, None)
+    with pytest.raises(BenchError, match=r"neither sweep\.json nor run\.json"):
+        source_of(tmp_path / "absent.json", None)
     (tmp_path / "run.json").write_text('{"kind": "bench.accept/1"}')
     with pytest.raises(BenchError, match=r"it is bench\.accept/1"):
         source_of(tmp_path / "run.json", None)

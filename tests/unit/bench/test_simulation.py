@@ -89,6 +89,13 @@ def test_tasks_that_did_not_run_are_no_pass(simulated: Simulator, monkeypatch: p
         simulated_pass(two, naps(4, 0.01))
 
 
+def test_what_ends_a_simulation_is_told_and_the_next_one_runs(simulated: Simulator):
+    with pytest.raises(SystemExit, match="143"), simulated.cluster(2):
+        raise SystemExit(143)
+    with simulated.cluster(1) as one:
+        assert one.seen().workers == 1
+
+
 def test_results_are_merged_as_root_merges_them(monkeypatch: pytest.MonkeyPatch):
     dask: Any = importlib.import_module("dask")
     backend: Any = importlib.import_module("ROOT._distrdf.Backends.Dask.Backend")
