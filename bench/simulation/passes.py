@@ -99,6 +99,8 @@ def simulated_pass(cluster: SleepingCluster, plan: Plan) -> SimulatedPass:
             raise not_all(cluster, plan, "it did not end in time") from error
         overall_s = time.perf_counter() - start
     after = cluster.seen()
+    if after.workers != cluster.workers:
+        raise not_all(cluster, plan, f"the scheduler has lost {cluster.workers - after.workers} workers")
     tasks = [each for each in stream.data if run in str(each["key"]) and str(each["key"]).startswith(MAP)]
     if len(tasks) != plan.tasks:
         raise not_all(cluster, plan, f"{len(tasks)} tasks of the map ran")

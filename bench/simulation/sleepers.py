@@ -27,6 +27,9 @@ CONNECTS_AT_A_TIME = 32
 # For so long a worker collects what it sends: the default of distributed.Worker.
 COLLECTS_FOR = "2ms"
 STATED_MEMORY_BYTES = 1 << 30
+# No task takes less. One of no time at all, which no real worker reports, fails an assertion of Dask's work stealing,
+# and the scheduler takes the worker for lost (seen with distributed 2026.8.0; distributed issue 7523).
+LEAST_S = 1e-4
 # The scheduler's messages to a worker, and the events that they are to its state machine.
 EVENTS: Mapping[str, Any] = {
     "acquire-replicas": machine.AcquireReplicasEvent,
@@ -145,7 +148,7 @@ class SleepingWorker(BaseWorker):
         # of its own the worker would not have waited for the others here.
         start = now if task.dependencies or not came else min(now, max(came, self._free_at))
         task.start_time = start
-        seconds = float(task.run_spec.args[-1])
+        seconds = max(LEAST_S, float(task.run_spec.args[-1]))
         self._free_at = stop = start + seconds
         await asyncio.sleep(max(0.0, stop - time.time()))
         return machine.ExecuteSuccessEvent(

@@ -22,6 +22,7 @@ from bench.simulation.cluster import Helper, Simulator, check_open_files, simula
 from bench.simulation.feed import Feed, tasks_by_rule
 from bench.simulation.passes import Plan, simulated_pass
 from bench.simulation.prediction import costs, holds, predict
+from bench.simulation.sleepers import LEAST_S
 from bench.simulation.staging import StagingPlan, staging_plan
 from bench.workloads import WORKLOADS
 from bench.workloads.tasks import chunks
@@ -79,6 +80,12 @@ def test_merging_takes_its_time(simulated: Simulator):
     with simulated.cluster(2) as two:
         found = simulated_pass(two, naps(4, 0.01, 0.2))
     assert found.merge_s >= 0.2
+
+
+def test_no_task_takes_no_time(simulated: Simulator):
+    with simulated.cluster(2) as two:
+        found = simulated_pass(two, naps(6, 0.0, 0.0))
+    assert found.busiest_s >= 3 * LEAST_S - 1e-6
 
 
 def test_tasks_that_did_not_run_are_no_pass(simulated: Simulator, monkeypatch: pytest.MonkeyPatch):
