@@ -13,6 +13,7 @@ from typing import Annotated
 
 import typer
 
+from . import grid_commands
 from .datasets.access import Staging
 from .errors import BenchError, Exit, Unreadable
 from .terminal import Terminal
@@ -25,6 +26,7 @@ app = typer.Typer(
 )
 data = typer.Typer(help="Inputs: list, fetch, describe, generate, cut into small clusters.", no_args_is_help=True)
 app.add_typer(data, name="data")
+app.add_typer(grid_commands.app)
 
 DEFAULT_SITE = "lab"
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)

@@ -8,6 +8,8 @@
 
 The cluster is in the user's own namespace and goes with his notebook server, if nobody closes it before. What it is
 made of (image, memory, priorities) the facility has written into the server's environment.
+
+Where the facility has set up the grid, the workers have the user's proxy in a file of their own, and the authorities.
 """
 
 from __future__ import annotations
@@ -19,12 +21,15 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from . import grid, grid_worker
 from .engines import daskcluster
 from .engines.compat import accept_old_clusters, wait_for_names
 from .errors import BenchError
 
 SETTINGS_VARIABLE = "FACILITY_DASK"
 POD_VARIABLE, POD_UID_VARIABLE = "FACILITY_POD", "FACILITY_POD_UID"
+# kubelet brings the proxy here. The worker's own copy is in memory too: no key is left on a node's disk.
+PROXY_FOLDER, WORKER_PROXY = "/run/grid-proxy", "/dev/shm/x509up"
 
 
 class Settings(BaseModel):
@@ -37,6 +42,8 @@ class Settings(BaseModel):
     priority_interactive, priority_batch : priority classes; workers of the second give way to all else
     idle_timeout_s : after which a cluster without work is removed
     datasets_claim, datasets_folder : the volume of the nodes' inputs, and where it is seen
+    grid_claim, grid_folder : the volume with the authorities' certificates, and where it is seen; empty without grid
+    proxy_secret : the Secret with the user's grid proxy; empty without grid
     """
 
     model_config = ConfigDict(frozen=True)
@@ -50,6 +57,9 @@ class Settings(BaseModel):
     idle_timeout_s: int
     datasets_claim: str = ""
     datasets_folder: str = ""
+    grid_claim: str = ""
+    grid_folder: str = ""
+    proxy_secret: str = ""
 
 
 def settings() -> Settings:
@@ -72,13 +82,26 @@ def settings() -> Settings:
 
 def manifest(n: int, settings: Settings, *, name: str, batch: bool, owner: tuple[str, str] | None) -> dict[str, Any]:
     """The DaskCluster: restricted as everything in a user's namespace, and owned by the notebook server's pod."""
-    volumes: list[dict[str, Any]] = []
-    mounts: list[dict[str, Any]] = []
-    if settings.datasets_claim:
-        volumes = [
-            {"name": "datasets", "persistentVolumeClaim": {"claimName": settings.datasets_claim, "readOnly": True}}
-        ]
-        mounts = [{"name": "datasets", "mountPath": settings.datasets_folder, "readOnly": True}]
+    claims = (
+        ("datasets", settings.datasets_claim, settings.datasets_folder),
+        ("grid", settings.grid_claim, settings.grid_folder),
+    )
+    volumes: list[dict[str, Any]] = [
+        {"name": name, "persistentVolumeClaim": {"claimName": claim, "readOnly": True}}
+        for name, claim, _ in claims
+        if claim
+    ]
+    mounts = [{"name": name, "mountPath": folder, "readOnly": True} for name, claim, folder in claims if claim]
+    environment: dict[str, str] = {}
+    if settings.grid_claim:
+        environment["X509_CERT_DIR"] = f"{settings.grid_folder}/certificates"
+        environment["X509_VOMS_DIR"] = f"{settings.grid_folder}/vomsdir"
+    if settings.proxy_secret:
+        secret = {"secretName": settings.proxy_secret, "optional": True, "defaultMode": 0o440}
+        volumes.append({"name": "grid-proxy", "secret": secret})
+        mounts.append({"name": "grid-proxy", "mountPath": PROXY_FOLDER, "readOnly": True})
+        environment[grid_worker.SOURCE_VARIABLE] = f"{PROXY_FOLDER}/{grid.SECRET_KEY}"
+        environment[grid_worker.TARGET_VARIABLE] = WORKER_PROXY
     return daskcluster.manifest(
         daskcluster.Order(
             name=name,
@@ -95,6 +118,8 @@ def manifest(n: int, settings: Settings, *, name: str, batch: bool, owner: tuple
                     "runAsNonRoot": True,
                     "runAsUser": 1000,
                     "runAsGroup": 1000,
+                    # what a Secret's files belong to: they are for the group to read
+                    "fsGroup": 1000,
                     "seccompProfile": {"type": "RuntimeDefault"},
                 },
                 "nodeSelector": {"node-role.kubernetes.io/worker": ""},
@@ -106,6 +131,8 @@ def manifest(n: int, settings: Settings, *, name: str, batch: bool, owner: tuple
             mounts=mounts,
             security={"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
             idle_timeout_s=settings.idle_timeout_s,
+            worker_environment=environment,
+            preload=[grid_worker.__name__] if settings.proxy_secret else [],
         )
     )
 
@@ -130,6 +157,8 @@ def cluster(n: int = 2, *, batch: bool = False, name: str | None = None, asynchr
         This is no notebook server of a facility, or the cluster did not start.
     """
     facility = settings()
+    if facility.proxy_secret:
+        grid.keeper(facility.namespace, facility.proxy_secret).look()
     pod, uid = os.environ.get(POD_VARIABLE), os.environ.get(POD_UID_VARIABLE)
     spec = manifest(
         n,

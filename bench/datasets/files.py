@@ -19,11 +19,11 @@ def sha256(path: Path) -> str:
 
 
 @contextmanager
-def replacing(final: Path, suffix: str = "") -> Generator[Path]:
+def replacing(final: Path, suffix: str = "", mode: int = 0o644) -> Generator[Path]:
     """A temporary path beside `final` that takes its name when the block ends without an exception.
 
     Readers see the old file or the whole new one. Two processes that do the same work at once do not disturb each
-    other: each has a temporary name of its own.
+    other: each has a temporary name of its own. Until the end it is its owner's alone; then it gets `mode`.
     """
     final.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=f".{final.name}.", suffix=suffix, dir=final.parent)
@@ -31,7 +31,7 @@ def replacing(final: Path, suffix: str = "") -> Generator[Path]:
     temporary = Path(name)
     try:
         yield temporary
-        temporary.chmod(0o644)
+        temporary.chmod(mode)
         temporary.replace(final)
     finally:
         temporary.unlink(missing_ok=True)

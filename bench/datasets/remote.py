@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from .. import grid
 from ..errors import BenchError, Exit
 from ..terminal import Terminal
 from ..workloads.root import include, load
@@ -96,6 +97,9 @@ def on_this_machine(path: FilePath, who: str) -> Path:
 
 def cannot_read(url: str, why: str) -> BenchError:
     """The error for an address."""
+    # The client does not say what it holds against a proxy.
+    if "Auth failed" in why:
+        why = f"{why}; {grid.state()}"
     return BenchError(f"{url} cannot be read", why, PROXY_HINT, Exit.CANNOT_TELL)
 
 

@@ -34,6 +34,8 @@ class Order:
     placement : where scheduler and workers run, and what else holds for their pods
     worker_placement : what holds for the workers' pods beside that
     security : of every container
+    worker_environment : variables of the workers' containers, beside those that every worker has
+    preload : modules that a worker's process loads before it takes a task
     """
 
     name: str
@@ -48,6 +50,8 @@ class Order:
     volumes: Sequence[Mapping[str, Any]] = ()
     mounts: Sequence[Mapping[str, Any]] = ()
     security: Mapping[str, Any] | None = None
+    worker_environment: Mapping[str, str] = field(default_factory=dict[str, str])
+    preload: Sequence[str] = ()
     idle_timeout_s: int = 600
 
 
@@ -71,11 +75,13 @@ def manifest(order: Order) -> dict[str, Any]:
         "args": [
             "dask", "worker", "--nthreads", "1", "--memory-limit", f"{order.worker_limit_mib - HEADROOM_MIB}MiB",
             "--no-dashboard", "--name", "$(DASK_WORKER_NAME)", "--death-timeout", "120",
+            *(argument for module in order.preload for argument in ("--preload", module)),
         ],
         "env": [
             {"name": NODE_VARIABLE, "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}},
             {"name": "MALLOC_TRIM_THRESHOLD_", "value": "0"},
             *({"name": f"{library}_NUM_THREADS", "value": "1"} for library in ("OMP", "OPENBLAS", "MKL")),
+            *({"name": name, "value": value} for name, value in order.worker_environment.items()),
         ],
         "resources": {
             "requests": dict(order.worker_requests),

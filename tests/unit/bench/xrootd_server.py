@@ -21,6 +21,7 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
 
+import voms_programs as voms
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -108,6 +109,8 @@ class Authority:
         self.host_key = written(folder / "host.key", pem_key(key), 0o400)
         self._user_key, self._user_name = new_key(), distinguished("A Physicist")
         self._user = self._certificate(self._user_name, self._user_key)
+        self.user_certificate = written(folder / "user.pem", pem(self._user), 0o644)
+        self.user_key = written(folder / "user.key", pem_key(self._user_key), 0o400)
 
     def _certificate(self, name: x509.Name, key: rsa.RSAPrivateKey, is_authority: bool = False) -> x509.Certificate:
         now = datetime.datetime.now(datetime.UTC)
@@ -121,6 +124,8 @@ class Authority:
             .not_valid_after(now + LIFE)
             .add_extension(x509.BasicConstraints(ca=is_authority, path_length=None), critical=True)
             .add_extension(usage(signs_certificates=is_authority), critical=True)
+            # What signs attributes of VOMS names its issuer by it.
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
             .sign(self._key, hashes.SHA256())
         )
 
@@ -141,6 +146,26 @@ class Authority:
         )
         return written(path, pem(certificate) + pem_key(key) + pem(self._user), 0o600)
 
+    def trust(self, vo: str) -> Path:
+        """A folder that says: attributes of this organisation are signed by the host of this authority."""
+        folder = self.certificates.parent / "vomsdir"
+        (folder / vo).mkdir(parents=True, exist_ok=True)
+        written(folder / vo / "localhost.lsc", b"/O=bench/CN=localhost\n/O=bench/CN=test authority\n", 0o644)
+        return folder
+
+    def voms_proxy(self, path: Path, vo: str) -> Path:
+        """A proxy of the user's with the attributes of an organisation, as its server would sign them, for an hour."""
+        options = {
+            "cert": self.user_certificate, "key": self.user_key, "certdir": self.certificates, "out": path, "hours": 1,
+            "vomslife": 1, "voms": vo, "uri": "localhost:15000", "hostcert": self.host_certificate,
+            "hostkey": self.host_key, "fqan": f"/{vo}/Role=NULL/Capability=NULL",
+        }  # fmt: skip
+        arguments = [word for name, value in options.items() for word in (f"-{name}", str(value))]
+        command = [voms.program("voms-proxy-fake"), "-rfc", "-newformat", *arguments]
+        made = subprocess.run(command, env={**os.environ, **voms.environment()}, capture_output=True, text=True)
+        assert made.returncode == 0, made.stderr[-500:]
+        return path
+
 
 def free_port() -> int:
     with socket.socket() as probe:
@@ -150,10 +175,11 @@ def free_port() -> int:
 
 @dataclass
 class Server:
-    """A server that gives out the files of `data`."""
+    """A server that gives out the files of `data`, to members of the virtual organisation `vo` alone if it has one."""
 
     folder: Path
     authority: Authority | None = None
+    vo: str = ""
     port: int = field(default_factory=free_port)
     process: subprocess.Popen[bytes] | None = None
 
@@ -178,13 +204,19 @@ class Server:
             f"all.pidpath {self.folder}/admin", f"oss.localroot {self.data}", "all.export /", "xrootd.chksum adler32",
             "xrootd.async off",
         ]  # fmt: skip
+        environment = dict(os.environ)
         if self.authority:
-            lines += [
-                "xrootd.seclib libXrdSec.so",
+            gsi = (
                 f"sec.protocol gsi -certdir:{self.authority.certificates} -cert:{self.authority.host_certificate}"
-                f" -key:{self.authority.host_key} -crl:0 -gmapopt:0 -dlgpxy:0",
-                "sec.protbind * only gsi",
-            ]
+                f" -key:{self.authority.host_key} -crl:0 -gmapopt:0 -dlgpxy:0"
+            )
+            if self.vo:
+                gsi += f" -vomsat:require -vomsfun:libXrdVoms.so -vomsfunparms:vos={self.vo}"
+                environment |= voms.environment() | {
+                    "X509_CERT_DIR": str(self.authority.certificates),
+                    "X509_VOMS_DIR": str(self.authority.trust(self.vo)),
+                }
+            lines += ["xrootd.seclib libXrdSec.so", gsi, "sec.protbind * only gsi"]
         (self.folder / "server.cfg").write_text("\n".join(lines) + "\n")
         as_user: dict[str, Any] = {}
         if os.geteuid() == 0:
@@ -194,7 +226,9 @@ class Server:
                 os.chown(path, user.pw_uid, user.pw_gid)
         command = ["xrootd", "-c", str(self.folder / "server.cfg"), "-n", f"bench{self.port}"]
         log = (self.folder / "server.log").open("ab")
-        self.process = subprocess.Popen(command, stdout=log, stderr=log, cwd=self.folder / "admin", **as_user)
+        self.process = subprocess.Popen(
+            command, stdout=log, stderr=log, cwd=self.folder / "admin", env=environment, **as_user
+        )
         log.close()
         deadline = time.monotonic() + 20
         while True:
@@ -215,14 +249,14 @@ class Server:
 
 
 @contextmanager
-def running(gsi: bool = False) -> Iterator[Server]:
-    """A server in a folder of its own, taken away afterwards."""
+def running(gsi: bool = False, vo: str = "") -> Iterator[Server]:
+    """A server in a folder of its own, taken away afterwards; with `vo` for members of that organisation alone."""
     folder = Path(mkdtemp(prefix="bench-xrootd-"))
     try:
         folder.chmod(0o755)
         for name in ("data", "admin"):
             (folder / name).mkdir()
-        server = Server(folder, Authority(folder / "gsi") if gsi else None)
+        server = Server(folder, Authority(folder / "gsi") if gsi or vo else None, vo)
         server.start()
         try:
             yield server
