@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib.util
 import json
 import sys
@@ -9,11 +10,13 @@ import types
 from pathlib import Path
 from typing import Any
 
+import jinja2
 import pytest
+import yaml
 
 VALUES: dict[str, Any] = {
     "namespace": "jupyterhub",
-    "singleuser": {"image": "r/analysis@sha256:0", "datasets": "/var/lib/facility/datasets"},
+    "singleuser": {"image": "r/analysis@sha256:0", "datasets": "/var/lib/facility/datasets", "grid": ""},
     "quota": {"cpu": "4", "memory": "8Gi", "pods": 10},
     "network": {
         "closed_cidrs": ["10.77.0.0/24", "10.244.0.0/16", "10.96.0.0/12", "169.254.0.0/16"],
@@ -54,20 +57,24 @@ def made(repo: Path) -> types.ModuleType:
         sys.modules.update(before)
 
 
-def objects(made: types.ModuleType) -> list[dict[str, Any]]:
+def with_grid(folder: str = "/etc/grid-security") -> dict[str, Any]:
+    return VALUES | {"singleuser": VALUES["singleuser"] | {"grid": folder}}
+
+
+def objects(made: types.ModuleType, values: dict[str, Any] = VALUES) -> list[dict[str, Any]]:
     """All but the namespace itself."""
-    return [
-        each for part in (made.rights, made.limits, made.policies, made.datasets) for each in part(VALUES, "user-a")
-    ]
+    parts = (made.rights, made.limits, made.policies, made.shown, made.secrets)
+    return [each for part in parts for each in part(values, "user-a")]
 
 
 def test_every_object_has_a_place_in_the_api(made: types.ModuleType) -> None:
-    places = [made.place(each) for each in [made.namespace("user-a", "a"), *objects(made)]]
+    places = [made.place(each) for each in [made.namespace("user-a", "a"), *objects(made, with_grid())]]
     assert len(set(places)) == len(places)
     assert "/api/v1/namespaces/user-a" in places
     assert "/apis/rbac.authorization.k8s.io/v1/namespaces/user-a/rolebindings/jupyterhub-user" in places
     outside = [each for each in objects(made) if each["metadata"].get("namespace") != "user-a"]
     assert [each["kind"] for each in outside] == ["PersistentVolume"]
+    assert "/api/v1/namespaces/user-a/secrets/grid-proxy" in places
 
 
 def test_the_namespace_takes_restricted_pods_only(made: types.ModuleType) -> None:
@@ -106,11 +113,93 @@ def test_quotas_close_the_ways_around_them(made: types.ModuleType) -> None:
     assert quotas["reserved-priorities"]["hard"] == {"pods": "0"}
 
 
-def test_bench_reads_what_the_hub_writes(made: types.ModuleType) -> None:
+@pytest.mark.parametrize("values", [VALUES, with_grid()])
+def test_bench_reads_what_the_hub_writes(made: types.ModuleType, values: dict[str, Any]) -> None:
     from bench.dask import Settings
 
-    text = made.dask_settings(VALUES).format(namespace="user-a")
+    text = made.dask_settings(values).format(namespace="user-a")
     settings = Settings.model_validate_json(text)
     assert settings.namespace == "user-a"
     assert settings.image == VALUES["singleuser"]["image"]
     assert json.loads(text).keys() == Settings.model_fields.keys()
+    claims = {each["metadata"]["name"] for each in objects(made, values) if each["kind"] == "PersistentVolumeClaim"}
+    assert {settings.datasets_claim, settings.grid_claim} - {""} == claims
+    assert [settings.proxy_secret] == ([each["metadata"]["name"] for each in made.secrets(values, "user-a")] or [""])
+
+
+def test_the_nodes_folders_are_volumes_that_nobody_writes(made: types.ModuleType) -> None:
+    values = with_grid("/cvmfs/grid.cern.ch/etc/grid-security")
+    volumes = {
+        each["metadata"]["name"]: each["spec"] for each in made.shown(values, "user-a") if "hostPath" in each["spec"]
+    }
+    assert {name: spec["hostPath"]["path"] for name, spec in volumes.items()} == {
+        "datasets-user-a": "/var/lib/facility/datasets",
+        "grid-user-a": "/cvmfs/grid.cern.ch/etc/grid-security",
+    }
+    claims = {name: spec["claimRef"] for name, spec in volumes.items()}
+    assert {claim["namespace"] for claim in claims.values()} == {"user-a"}
+    assert {spec["accessModes"][0] for spec in volumes.values()} == {"ReadOnlyMany"}
+    in_pod, mounts = made.pod_volumes(values)
+    assert all(each["persistentVolumeClaim"]["readOnly"] for each in in_pod)
+    assert {each["name"]: (each["mountPath"], each["readOnly"]) for each in mounts} == {
+        "datasets": ("/var/lib/facility/datasets", True),
+        "grid": ("/etc/grid-security", True),
+    }
+    # what `voms-proxy-init` and XRootD's client read, below what is mounted
+    assert {name: Path(value).parent for name, value in made.grid_environment(values).items()} == dict.fromkeys(
+        ("X509_CERT_DIR", "X509_VOMS_DIR", "VOMS_USERCONF"), Path("/etc/grid-security")
+    )
+
+
+def test_without_a_grid_there_is_nothing_of_it(made: types.ModuleType) -> None:
+    assert made.secrets(VALUES, "user-a") == []
+    assert made.grid_environment(VALUES) == {}
+    assert [each["metadata"]["name"] for each in made.shown(VALUES, "user-a")] == ["datasets-user-a", "datasets"]
+
+
+def test_the_secret_is_made_empty_and_what_is_in_one_that_is_there_stays(
+    made: types.ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[str, str, Any]] = []
+    code = 409
+
+    async def ask(method: str, path: str, body: Any = None) -> None:
+        asked.append((method, path, body))
+        error: Any = Exception()
+        error.code = code
+        raise error
+
+    monkeypatch.setattr(made, "ask", ask)
+    (secret,) = made.secrets(with_grid(), "user-a")
+    assert not {"data", "stringData"} & set(secret)
+    asyncio.run(made.create(secret))
+    assert asked == [("POST", "/api/v1/namespaces/user-a/secrets", secret)]
+    code = 403
+    with pytest.raises(Exception) as caught:  # noqa: PT011, the double of HTTPClientError
+        asyncio.run(made.create(secret))
+    assert vars(caught.value) == {"code": 403}
+
+
+def rules(repo: Path, grid: str) -> dict[str, list[dict[str, Any]]]:
+    """The rules of each ClusterRole, by its name."""
+    template = (repo / "ansible/roles/jupyterhub/templates/access.yaml.j2").read_text()
+    text = (
+        jinja2.Environment(trim_blocks=True)
+        .from_string(template)
+        .render(jupyterhub_namespace="hub", jupyterhub_grid=grid)
+    )
+    parts = [part for part in yaml.safe_load_all(text) if part]
+    return {part["metadata"]["name"]: part["rules"] for part in parts if part["kind"] == "ClusterRole"}
+
+
+def test_the_hub_reads_no_secret_and_a_user_his_proxys_alone(repo: Path) -> None:
+    for grid in ("", "/etc/grid-security"):
+        of_secrets = {
+            name: [rule for rule in found if "secrets" in rule["resources"]]
+            for name, found in rules(repo, grid).items()
+        }
+        assert of_secrets["jupyterhub-hub"] == []
+        may = {"apiGroups": [""], "resources": ["secrets"]}
+        user = may | {"resourceNames": ["grid-proxy"], "verbs": ["get", "patch"]}
+        assert of_secrets["jupyterhub-spawner"] == ([may | {"verbs": ["create"]}] if grid else [])
+        assert of_secrets["jupyterhub-user"] == ([user] if grid else [])

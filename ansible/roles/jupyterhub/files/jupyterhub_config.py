@@ -64,7 +64,9 @@ c.KubeSpawner.cmd = ["jupyterhub-singleuser"]
 c.KubeSpawner.default_url = "/lab"
 # The example notebooks, for the user to change: what he has changed is left.
 examples = "mkdir -p ~/examples && cp -n /opt/env/lib/python3.11/site-packages/bench/notebooks/*.ipynb ~/examples/"
-c.KubeSpawner.lifecycle_hooks = {"postStart": {"exec": {"command": ["sh", "-c", examples]}}}
+# Mounting a home opens all files in it to its group; voms-proxy-init takes no key that anybody else may read.
+closed = "chmod -f 700 ~/.globus; chmod -f 400 ~/.globus/userkey.pem"
+c.KubeSpawner.lifecycle_hooks = {"postStart": {"exec": {"command": ["sh", "-c", f"{closed}; {examples}"]}}}
 c.KubeSpawner.start_timeout = single["start_timeout"]
 c.KubeSpawner.http_timeout = 120
 c.KubeSpawner.cpu_guarantee = single["cpu_guarantee"]
@@ -93,19 +95,15 @@ c.KubeSpawner.storage_capacity = single["storage_capacity"]
 c.KubeSpawner.storage_access_modes = ["ReadWriteOnce"]
 if single["storage_class"]:
     c.KubeSpawner.storage_class = single["storage_class"]
-c.KubeSpawner.volumes = [
-    {"name": "home", "persistentVolumeClaim": {"claimName": "home"}},
-    {"name": "datasets", "persistentVolumeClaim": {"claimName": "datasets", "readOnly": True}},
-]
-c.KubeSpawner.volume_mounts = [
-    {"name": "home", "mountPath": "/home/jovyan"},
-    {"name": "datasets", "mountPath": single["datasets"], "readOnly": True},
-]
+volumes, mounts = user_namespace.pod_volumes(values)
+c.KubeSpawner.volumes = [{"name": "home", "persistentVolumeClaim": {"claimName": "home"}}, *volumes]
+c.KubeSpawner.volume_mounts = [{"name": "home", "mountPath": "/home/jovyan"}, *mounts]
 c.KubeSpawner.environment = {
     "BENCH_DATA": single["datasets"],
     "FACILITY_DASK": user_namespace.dask_settings(values),
     "FACILITY_POD": {"name": "FACILITY_POD", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
     "FACILITY_POD_UID": {"name": "FACILITY_POD_UID", "valueFrom": {"fieldRef": {"fieldPath": "metadata.uid"}}},
+    **user_namespace.grid_environment(values),
 }
 
 # --- servers that nobody uses are stopped

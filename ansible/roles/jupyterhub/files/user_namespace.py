@@ -1,4 +1,5 @@
-"""What a user's namespace consists of, made before his server starts: rights, quota, limits, policies, data sets.
+"""What a user's namespace consists of, made before his server starts: rights, quota, limits, policies, what he sees of
+the nodes, and where the site has the grid, a Secret for his proxy.
 
 Pods there are held to Kubernetes' standard `restricted`: a Dask cluster is an object that the user writes himself, and
 the operator makes of it whatever pods it asks for.
@@ -18,6 +19,10 @@ CREDENTIALS = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 # Pods of these classes are not for users, whatever they write into a Dask cluster.
 RESERVED_PRIORITIES = ["system-cluster-critical", "system-node-critical", "facility-hub"]
 SETTLE_S = 20
+# In a pod; programs of the grid look there by themselves.
+GRID = "/etc/grid-security"
+# Named in the rights of jupyterhub-user too.
+PROXY_SECRET = "grid-proxy"
 
 
 class SpawnError(Exception):
@@ -165,30 +170,72 @@ def policies(values, name):
     ]
 
 
-def datasets(values, name):
-    """The nodes' folder of inputs as a volume: pods of a user may name no folder of a node themselves."""
+def folders(values):
+    """What users see of the nodes, read-only: path on the node and path in a pod, by the name of the claim."""
+    single = values["singleuser"]
+    found = {"datasets": (single["datasets"], single["datasets"])}
+    if single["grid"]:
+        found["grid"] = (single["grid"], GRID)
+    return found
+
+
+def shown(values, name):
+    """These folders as volumes: pods of a user may name no folder of a node themselves."""
     common = {"accessModes": ["ReadOnlyMany"], "storageClassName": ""}
-    volume = {
-        "capacity": {"storage": "1Gi"},
-        "persistentVolumeReclaimPolicy": "Retain",
-        "claimRef": {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "namespace": name, "name": "datasets"},
-        "hostPath": {"path": values["singleuser"]["datasets"], "type": "Directory"},
-    }
-    claim = {"volumeName": f"datasets-{name}", "resources": {"requests": {"storage": "1Gi"}}}
-    return [
-        {
-            "apiVersion": "v1",
-            "kind": "PersistentVolume",
-            "metadata": {"name": f"datasets-{name}"},
-            "spec": common | volume,
-        },
-        {
-            "apiVersion": "v1",
-            "kind": "PersistentVolumeClaim",
-            "metadata": {"name": "datasets", "namespace": name},
-            "spec": common | claim,
-        },
+    made = []
+    for folder, (path, _) in folders(values).items():
+        volume = {
+            "capacity": {"storage": "1Gi"},
+            "persistentVolumeReclaimPolicy": "Retain",
+            "claimRef": {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "namespace": name, "name": folder},
+            "hostPath": {"path": path, "type": "Directory"},
+        }
+        claim = {"volumeName": f"{folder}-{name}", "resources": {"requests": {"storage": "1Gi"}}}
+        made += [
+            {
+                "apiVersion": "v1",
+                "kind": "PersistentVolume",
+                "metadata": {"name": f"{folder}-{name}"},
+                "spec": common | volume,
+            },
+            {
+                "apiVersion": "v1",
+                "kind": "PersistentVolumeClaim",
+                "metadata": {"name": folder, "namespace": name},
+                "spec": common | claim,
+            },
+        ]
+    return made
+
+
+def secrets(values, name):
+    """Where the user puts his grid proxy for his workers, empty; the hub itself may not look into it."""
+    if not values["singleuser"]["grid"]:
+        return []
+    metadata = {"name": PROXY_SECRET, "namespace": name}
+    return [{"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "type": "Opaque"}]
+
+
+def pod_volumes(values):
+    """The folders in a notebook's pod."""
+    claims = [
+        {"name": folder, "persistentVolumeClaim": {"claimName": folder, "readOnly": True}} for folder in folders(values)
     ]
+    mounts = [
+        {"name": folder, "mountPath": inside, "readOnly": True} for folder, (_, inside) in folders(values).items()
+    ]
+    return claims, mounts
+
+
+def grid_environment(values):
+    """Where programs of the grid find authorities and organisations. VOMS_USERCONF is the C++ client's name for it."""
+    if not values["singleuser"]["grid"]:
+        return {}
+    return {
+        "X509_CERT_DIR": f"{GRID}/certificates",
+        "X509_VOMS_DIR": f"{GRID}/vomsdir",
+        "VOMS_USERCONF": f"{GRID}/vomses",
+    }
 
 
 def dask_settings(values):
@@ -205,6 +252,9 @@ def dask_settings(values):
             "idle_timeout_s": dask["idle_timeout_s"],
             "datasets_claim": "datasets",
             "datasets_folder": values["singleuser"]["datasets"],
+            "grid_claim": "grid" if values["singleuser"]["grid"] else "",
+            "grid_folder": GRID if values["singleuser"]["grid"] else "",
+            "proxy_secret": PROXY_SECRET if values["singleuser"]["grid"] else "",
         }
     )
     return text.replace("{", "{{").replace("}", "}}").replace("NAMESPACE", "{namespace}")
@@ -220,6 +270,7 @@ PLURALS = {
     "NetworkPolicy": "networkpolicies",
     "PersistentVolume": "persistentvolumes",
     "PersistentVolumeClaim": "persistentvolumeclaims",
+    "Secret": "secrets",
 }
 
 
@@ -249,6 +300,15 @@ async def ask(method, path, body=None):
 
 async def apply(thing):
     return await ask("PATCH", f"{place(thing)}?fieldManager=jupyterhub&force=true", thing)
+
+
+async def create(thing):
+    """Make an object that is left as it is where there is one."""
+    try:
+        await ask("POST", place(thing).rpartition("/")[0], thing)
+    except HTTPClientError as error:
+        if error.code != 409:
+            raise
 
 
 async def own(name, user):
@@ -289,7 +349,9 @@ async def ensure(values, name, user):
 
     async def claimed():
         try:
-            return [await apply(each) for each in datasets(values, name)]
+            for each in secrets(values, name):
+                await create(each)
+            return [await apply(each) for each in shown(values, name)]
         except HTTPClientError as error:
             if error.code != 403:
                 raise
