@@ -95,7 +95,8 @@ def test_what_a_site_trusts_is_on_the_node(
     verify = f"openssl verify -CApath /etc/grid-security/certificates /etc/grid-security/certificates/{old_name}"
     assert node(verify).returncode == 0, node(verify).stderr
     expected = f'"test" "{SERVER["host"]}" "{SERVER["port"]}" "{SERVER["dn"]}" "test"\n'
-    assert node("cat /etc/vomses/test").stdout == expected
+    for folder in ("/etc/vomses", "/etc/grid-security/vomses"):
+        assert node(f"cat {folder}/test").stdout == expected
     lsc = node(f"cat /etc/grid-security/vomsdir/test/{SERVER['host']}.lsc").stdout
     assert lsc == f"{SERVER['dn']}\n{SERVER['ca_dn']}\n"
 

@@ -17,6 +17,7 @@ import login_service
 import pytest
 from hub_client import REDIRECTS, User
 from kubernetes import client, config
+from xrootd_server import Authority
 
 from bench.datasets.catalogue import CATALOGUE
 from bench.datasets.locate import find
@@ -37,6 +38,9 @@ OIDC = {
     "jupyterhub_oidc_client_id": "hub",
 }
 LOCAL = {"jupyterhub_authenticator": "local", "jupyterhub_allowed_users": ["carol"]}
+
+# what a site with the grid has on its nodes; here a folder that is there for this test alone
+GRID = {"jupyterhub_grid": "/etc/grid-security"}
 
 Play = Callable[[Mapping[str, Any]], subprocess.CompletedProcess[str]]
 
@@ -85,9 +89,27 @@ def api(kubeconfig: Path) -> client.CoreV1Api:
 
 
 @pytest.fixture(scope="module")
-def platform(play: Play, provider: dict[str, Any]) -> str:
+def authority(facility_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Authority]:
+    """An authority that all nodes trust for a while, as role grid brings it."""
+    made = Authority(tmp_path_factory.mktemp("grid"))
+    nodes = json.loads((facility_dir / "facility.json").read_text())["nodes"]
+    folder = GRID["jupyterhub_grid"]
+
+    def on_nodes(command: str) -> None:
+        content = (made.certificates / "ca.pem").read_bytes()
+        for node in nodes:
+            ssh = ["ssh", "-F", str(facility_dir / "ssh_config"), node, command]
+            subprocess.run(ssh, input=content, check=True, capture_output=True, timeout=60)
+
+    on_nodes(f"sudo mkdir -p {folder}/certificates && sudo tee {folder}/certificates/ca.pem >/dev/null")
+    yield made
+    on_nodes(f"sudo rm -r {folder}")
+
+
+@pytest.fixture(scope="module")
+def platform(play: Play, provider: dict[str, Any], authority: Authority) -> str:
     """The platform stands; what its play printed."""
-    run = play(OIDC | provider)
+    run = play(OIDC | GRID | provider)
     assert run.returncode == 0, run.stdout[-6000:] + run.stderr
     return run.stdout
 
@@ -112,7 +134,7 @@ def user(platform: str, address: str, facility_dir: Path, api: client.CoreV1Api)
                 api.delete_namespace(f"user-{name}")
         until(lambda: not any(f"user-{name}" in namespaces(api) for name in users), "namespaces of users stay")
         for volume in api.list_persistent_volume().items:
-            if volume.metadata.name.startswith("datasets-user-"):
+            if volume.metadata.name.startswith(("datasets-user-", "grid-user-")):
                 api.delete_persistent_volume(volume.metadata.name)
 
 
@@ -166,7 +188,7 @@ def test_secrets_are_generated_for_their_owner_and_shown_nowhere(platform: str, 
 
 
 def test_the_second_play_changes_nothing(play: Play, platform: str, provider: dict[str, Any]) -> None:
-    run = play(OIDC | provider)
+    run = play(OIDC | GRID | provider)
     assert run.returncode == 0, run.stdout[-4000:]
     assert set(re.findall(r"changed=(\d+)", run.stdout)) == {"0"}, run.stdout[-4000:]
 
@@ -359,6 +381,42 @@ print("pod", ask("POST", "/api/v1/namespaces/user-bob/pods", pod))
     lines = dict(line.rsplit(" ", 1) for line in said.strip().splitlines())
     assert lines.pop("own") == "200"
     assert set(lines.values()) == {"403"}, said
+
+
+def test_a_grid_proxy_reaches_its_users_workers_and_nobody_else(
+    alice: User, bob: User, authority: Authority, tmp_path: Path
+) -> None:
+    proxy = authority.proxy(tmp_path / "proxy").read_text()
+    said = alice.run(
+        ASK
+        + f"""
+import hashlib, os, stat
+from pathlib import Path
+mine = Path("/tmp/x509up_u1000")
+mine.touch(mode=0o600)
+mine.write_text({proxy!r})
+
+def look():
+    copy = Path(os.environ["X509_USER_PROXY"])
+    trusted = os.listdir(os.environ["X509_CERT_DIR"])
+    return oct(stat.S_IMODE(copy.stat().st_mode)), hashlib.sha256(copy.read_bytes()).hexdigest(), trusted
+
+from bench.dask import cluster
+from distributed import Client
+with cluster(n=1) as c, Client(c) as client:
+    client.wait_for_workers(1, timeout=150)
+    ((mode, digest, trusted),) = client.run(look).values()
+print("mode", mode)
+print("same", digest == hashlib.sha256(mine.read_bytes()).hexdigest())
+print("trusted", *trusted)
+print("own", ask("GET", "/api/v1/namespaces/user-alice/secrets/grid-proxy"))
+mine.unlink()
+"""
+    )
+    print(said)
+    assert said.split() == ["mode", "0o600", "same", "True", "trusted", "ca.pem", "own", "200"]
+    others = bob.run(ASK + "print(ask('GET', '/api/v1/namespaces/user-alice/secrets/grid-proxy'))")
+    assert others.strip() == "403"
 
 
 def test_a_dask_cluster_cannot_ask_for_more_than_its_user_may(alice: User, api: client.CoreV1Api) -> None:
