@@ -6,11 +6,13 @@ The cluster is a double of the API's Secret and of kubelet's volume; the XRootD 
 from __future__ import annotations
 
 import base64
+import hashlib
 import logging
 import os
 import stat
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -19,6 +21,7 @@ import pytest
 import voms_programs
 import xrootd_server
 from bench_inputs import ZEE
+from distributed import Client, LocalCluster
 from secret_double import Api, pod
 from test_user_cluster import SETTINGS
 from typer.testing import CliRunner
@@ -296,6 +299,30 @@ def test_settings_of_an_older_hub_are_read_still() -> None:
     assert dask.Settings.model_validate(old) == SETTINGS
 
 
+def test_dask_brings_the_proxy_before_the_first_task(
+    authority: Authority, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Real Dask: a worker's process, started with what the manifest says."""
+    source, target = authority.proxy(tmp_path / "volume"), tmp_path / "shm" / "x509up"
+    arguments = dask.manifest(1, WITH_GRID, name="x", batch=False, owner=None)["spec"]["worker"]["spec"]["containers"][
+        0
+    ]["args"]
+    module = arguments[arguments.index("--preload") + 1]
+    monkeypatch.setenv("FACILITY_PROXY", str(source))
+    monkeypatch.setenv("X509_USER_PROXY", str(target))
+
+    def look() -> tuple[int, str]:
+        copy = Path(os.environ["X509_USER_PROXY"])
+        return stat.S_IMODE(copy.stat().st_mode), hashlib.sha256(copy.read_bytes()).hexdigest()
+
+    with (
+        LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=":0", preload=[module]) as cluster,
+        Client(cluster) as client,
+    ):
+        (found,) = client.run(look).values()
+    assert found == (0o600, hashlib.sha256(source.read_bytes()).hexdigest())
+
+
 # --- all the way, with a real server --------------------------------------------------------------------------------
 # In a process of its own, as a worker starts, which has the proxy's copy and nothing else of the user's.
 READ = """
@@ -365,3 +392,53 @@ def test_a_shared_proxy_opens_a_file_that_only_an_organisation_may_read(
         assert late.returncode == 2
         assert f"grid proxy {target}: it expired at" in late.stderr
         assert "Traceback" not in late.stderr
+
+
+OPEN = """
+import sys
+import ROOT
+for _ in sys.stdin:
+    try:
+        file = ROOT.TFile.Open(sys.argv[1])
+        print("opened", file.Get(sys.argv[2]).GetEntries(), flush=True)
+    except OSError:
+        print("refused", flush=True)
+"""
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.skipif(bool(xrootd_server.why_absent()), reason=xrootd_server.why_absent())
+def test_a_process_that_goes_on_reads_again_with_a_renewed_proxy(real_file: Path, here: Path) -> None:
+    """As a worker's does: XRootD's client looks at the file again when what it has is no longer good."""
+    xrootd_server.install()
+    with running(gsi=True) as closed:
+        assert closed.authority is not None
+        url = closed.add(real_file)
+        environment = {**os.environ, "X509_CERT_DIR": str(closed.authority.certificates)}
+        command = [sys.executable, "-W", "ignore", "-c", OPEN, url, ZEE.tree]
+        with subprocess.Popen(
+            command,
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        ) as worker:
+
+            def read() -> str:
+                # Who is logged in stays so: a new server asks again.
+                closed.stop()
+                closed.start()
+                worker.stdin.write("again\n")
+                worker.stdin.flush()
+                return worker.stdout.readline().strip()
+
+            assert read() == "refused"
+            closed.authority.proxy(here, timedelta(seconds=15))
+            ends = grid.load().ends
+            assert read() == "opened 5000"
+            time.sleep(max(0.0, (ends - grid.now()).total_seconds()) + 1)
+            assert read() == "refused"
+            closed.authority.proxy(here)
+            assert read() == "opened 5000"
+            worker.stdin.close()

@@ -154,9 +154,9 @@ class Authority:
         return folder
 
     def voms_proxy(self, path: Path, vo: str) -> Path:
-        """A proxy of the user's with the attributes of an organisation, as its server would sign them, for an hour."""
+        """A proxy of the user's for two hours, with attributes of an organisation for one, as its server signs them."""
         options = {
-            "cert": self.user_certificate, "key": self.user_key, "certdir": self.certificates, "out": path, "hours": 1,
+            "cert": self.user_certificate, "key": self.user_key, "certdir": self.certificates, "out": path, "hours": 2,
             "vomslife": 1, "voms": vo, "uri": "localhost:15000", "hostcert": self.host_certificate,
             "hostkey": self.host_key, "fqan": f"/{vo}/Role=NULL/Capability=NULL",
         }  # fmt: skip
