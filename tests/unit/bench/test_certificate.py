@@ -12,16 +12,19 @@ from pathlib import Path
 
 import pytest
 import voms_programs
+import voms_server
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, NoEncryption, pkcs12
 from xrootd_server import Authority, distinguished, new_key
 
+from bench import grid
 from bench.certificate import install
 from bench.datasets import files
 from bench.errors import BenchError
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(500)
 PASSPHRASE = "correct horse"
 KEY = new_key()
 
@@ -43,9 +46,11 @@ def certificate(days: float = 300, name: str = "A Physicist") -> x509.Certificat
 MINE = certificate()
 
 
-def exported(path: Path, held: x509.Certificate | None = MINE, passphrase: str = PASSPHRASE, key: bool = True) -> Path:
+def exported(
+    path: Path, held: x509.Certificate | None = MINE, passphrase: str = PASSPHRASE, key: RSAPrivateKey | None = KEY
+) -> Path:
     encryption = BestAvailableEncryption(passphrase.encode()) if passphrase else NoEncryption()
-    path.write_bytes(pkcs12.serialize_key_and_certificates(b"mine", KEY if key else None, held, None, encryption))
+    path.write_bytes(pkcs12.serialize_key_and_certificates(b"mine", key, held, None, encryption))
     return path
 
 
@@ -90,7 +95,7 @@ def test_what_is_no_good_is_refused_and_nothing_is_written(tmp_path: Path, globu
         (good, "wrong", "the passphrase is wrong, or this is no whole PKCS#12 file"),
         (broken, PASSPHRASE, "the passphrase is wrong, or this is no whole PKCS#12 file"),
         (exported(tmp_path / "open.p12", passphrase=""), "", "without a passphrase its key would lie open"),
-        (exported(tmp_path / "keyless.p12", key=False), PASSPHRASE, "it holds no certificate with its key"),
+        (exported(tmp_path / "keyless.p12", key=None), PASSPHRASE, "it holds no certificate with its key"),
         (exported(tmp_path / "late.p12", certificate(-1)), PASSPHRASE, "it expired at 20"),
     ):
         with pytest.raises(BenchError, match=words) as caught:
@@ -148,7 +153,7 @@ def test_the_command_asks_for_the_passphrase_on_the_terminal(tmp_path: Path, rep
         while not said.endswith(": ") and (more := command.stdout.read(1)):
             said += more
         os.write(main, f"{PASSPHRASE}\n".encode())
-        said += command.communicate(timeout=60)[0]
+        said += command.communicate(timeout=200)[0]
     os.close(terminal)
     os.close(main)
     assert command.returncode == 0, said
@@ -163,34 +168,38 @@ NO_VOMS = voms_programs.why_absent()
 
 @pytest.mark.skipif(bool(NO_VOMS), reason=NO_VOMS)
 def test_voms_proxy_init_takes_the_two_files_and_no_key_that_others_may_read(tmp_path: Path) -> None:
+    """The real program, from an uploaded file to a proxy with an organisation's attributes."""
     authority = Authority(tmp_path / "authority")
     key = serialization.load_pem_private_key(authority.user_key.read_bytes(), None)
+    assert isinstance(key, RSAPrivateKey)
     held = x509.load_pem_x509_certificate(authority.user_certificate.read_bytes())
-    source = tmp_path / "me.p12"
-    assert isinstance(key, type(KEY))
-    encryption = BestAvailableEncryption(PASSPHRASE.encode())
-    source.write_bytes(pkcs12.serialize_key_and_certificates(b"mine", key, held, None, encryption))
-    done = install(source, tmp_path / ".globus", PASSPHRASE)
-    environment = {
-        **os.environ,
-        **voms_programs.environment(),
-        "HOME": str(tmp_path),
-        "X509_USER_PROXY": str(tmp_path / "x509up"),
-        "X509_CERT_DIR": str(authority.certificates),
-    }
-    # root's it would take from elsewhere
-    pair = ["-cert", str(done.certificate), "-key", str(done.key)]
-    command = [voms_programs.program("voms-proxy-init"), "-rfc", "-hours", "1", "-pwstdin", *pair]
+    done = install(exported(tmp_path / "me.p12", held, key=key), tmp_path / ".globus", PASSPHRASE)
+    proxy = tmp_path / "x509up"
+    with voms_server.running(authority, "test", tmp_path) as vomses:
+        # the variables that the hub sets
+        environment = {
+            **os.environ,
+            **voms_programs.environment(),
+            "HOME": str(tmp_path),
+            "X509_USER_PROXY": str(proxy),
+            "X509_CERT_DIR": str(authority.certificates),
+            "X509_VOMS_DIR": str(authority.trust("test")),
+            "VOMS_USERCONF": str(vomses),
+        }
+        # root's pair it would take from elsewhere
+        pair = ["-cert", str(done.certificate), "-key", str(done.key)]
+        command = [voms_programs.program("voms-proxy-init"), "--voms", "test", "--hours", "1", "-pwstdin", *pair]
 
-    def ask() -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            command, env=environment, input=f"{PASSPHRASE}\n", capture_output=True, text=True, timeout=120
-        )
+        def ask() -> subprocess.CompletedProcess[str]:
+            return subprocess.run(
+                command, env=environment, input=f"{PASSPHRASE}\n", capture_output=True, text=True, timeout=200
+            )
 
-    made = ask()
-    assert made.returncode == 0, made.stdout + made.stderr[-500:]
-    assert "Your identity: /O=bench/CN=A Physicist" in made.stdout
-    assert stat.S_IMODE((tmp_path / "x509up").stat().st_mode) == 0o600
-    # what mounting a home makes of it, and why the hub closes it again at each start
-    done.key.chmod(0o660)
-    assert ask().returncode != 0
+        made = ask()
+        assert made.returncode == 0, made.stdout + made.stderr[-500:]
+        found = grid.load(proxy)
+        assert (found.identity, found.vo) == ("/O=bench/CN=A Physicist", "test")
+        # what mounting a home makes of it, and why the hub closes it again at each start
+        done.key.chmod(0o660)
+        assert ask().returncode != 0
+        assert grid.load(proxy) == found

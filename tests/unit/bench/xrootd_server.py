@@ -153,7 +153,7 @@ class Authority:
         written(folder / vo / "localhost.lsc", b"/O=bench/CN=localhost\n/O=bench/CN=test authority\n", 0o644)
         return folder
 
-    def voms_proxy(self, path: Path, vo: str) -> Path:
+    def voms_proxy(self, path: Path, vo: str, *more: str) -> Path:
         """A proxy of the user's for two hours, with attributes of an organisation for one, as its server signs them."""
         options = {
             "cert": self.user_certificate, "key": self.user_key, "certdir": self.certificates, "out": path, "hours": 2,
@@ -161,7 +161,7 @@ class Authority:
             "hostkey": self.host_key, "fqan": f"/{vo}/Role=NULL/Capability=NULL",
         }  # fmt: skip
         arguments = [word for name, value in options.items() for word in (f"-{name}", str(value))]
-        command = [voms.program("voms-proxy-fake"), "-rfc", "-newformat", *arguments]
+        command = [voms.program("voms-proxy-fake"), "-rfc", "-newformat", *arguments, *more]
         made = subprocess.run(command, env={**os.environ, **voms.environment()}, capture_output=True, text=True)
         assert made.returncode == 0, made.stderr[-500:]
         return path
