@@ -33,7 +33,7 @@ def recipe(program: Program) -> str:
     for path in sorted((SOURCES / program.folder).iterdir()):
         total.update(path.name.encode() + b"\0" + path.read_bytes())
     wanted = [sorted(part.items()) for part in (program.packages, program.variables, program.without)]
-    total.update(json.dumps([*wanted, *program.tags, *program.compiler]).encode())
+    total.update(json.dumps([*wanted, *program.tags, *program.compiler, *program.language.items()]).encode())
     return total.hexdigest()
 
 
@@ -94,7 +94,10 @@ def commands(program: Program, go: str, module: Path, out: Path) -> list[list[st
     if program.compiler:
         linker += " -extldflags -static"
     # the linker drops the debugger's tables (-w), so that making them is time and disk for nothing
-    build = [go, "build", "-v", "-trimpath", "-gcflags=all=-dwarf=false", "-ldflags", linker]
+    build = [go, "build", "-v", "-trimpath", "-gcflags=all=-dwarf=false"]
+    # without a go.mod of its own a module's source is taken for Go 1.16; of several -gcflags a package gets the last
+    build += [f"-gcflags={name}/...=-dwarf=false -lang=go{version}" for name, version in program.language.items()]
+    build += ["-ldflags", linker]
     if program.tags:
         build.append(f"-tags={','.join(program.tags)}")
     if "*" in program.packages:

@@ -67,6 +67,7 @@ class Program:
     seconds : what it took with empty caches
     tags : Go's build tags
     compiler : Debian packages with the C compiler and libraries that it needs; empty for a program of Go alone
+    language : module that has no go.mod → version of Go that its source is written in
     """
 
     name: str
@@ -78,6 +79,7 @@ class Program:
     seconds: float
     tags: Sequence[str] = ()
     compiler: Sequence[str] = ()
+    language: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 def load(name: str, folder: Path = FOLDER) -> dict[str, Any]:
@@ -150,4 +152,5 @@ def program(name: str, kubernetes: str) -> Program:
         float(entry["seconds"]),
         tuple(entry.get("tags", ())),
         tuple(entry.get("compiler", ())),
+        entry.get("language", {}),
     )
