@@ -201,6 +201,13 @@ def test_an_archive_of_several_programs_is_packed_after_the_last_of_them(
     assert all(names.index(f"{part} from Go modules") < docker for part in parts)
 
 
+def test_a_module_that_names_no_version_of_go_is_compiled_as_what_it_is_written_in(tmp_path: Path) -> None:
+    (command,) = golang.commands(table.program("docker-cli", "1.36.4"), "go", tmp_path, tmp_path)
+    flags = [word for word in command if word.startswith("-gcflags")]
+    # of several a package gets the last one that fits it
+    assert flags == ["-gcflags=all=-dwarf=false", "-gcflags=github.com/docker/cli/...=-dwarf=false -lang=go1.25"]
+
+
 def test_parts_in_c_are_compiled_in_a_container_and_linked_statically(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

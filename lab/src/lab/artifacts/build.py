@@ -106,8 +106,7 @@ class Workshop:
         packages = sorted({source.partition(":")[0] for source in wanted.entry["debian"].values()})
         show(f"Debian's {', '.join(packages)}")
         with self.store.scratch() as work:
-            # Debian's version is the archive's where all of it is Debian's
-            version = None if wanted.programs else wanted.version
+            version = wanted.version if wanted.entry["debian_version"] else None
             members = debian.programs(wanted.entry["debian"], version, work, self.run)
             show("what the guest lacks for them")
             if missing := self.check_guest(work):
