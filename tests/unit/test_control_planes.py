@@ -121,7 +121,7 @@ def rendered(repo: Path, site: Path, planes: list[str], finished: list[str], bal
                         "__kubernetes_marks": {
                             "results": [{"item": name, "stat": {"exists": name in finished}} for name in planes]
                         },
-                        "__kubernetes_admin": {"content": base64.b64encode(ADMIN.encode()).decode()},
+                        "__kubernetes_admin": {"stdout": ADMIN},
                         "__endpoint_ca": {"content": base64.b64encode(b"authority").decode()},
                     },
                     "tasks": tasks,
