@@ -12,7 +12,7 @@ from types import SimpleNamespace
 
 import pytest
 
-PATH = Path(__file__).resolve().parents[2] / "ansible" / "library" / "server_access.py"
+PATH = Path(__file__).resolve().parents[2] / "ansible" / "plugins" / "action" / "server_access.py"
 spec = importlib.util.spec_from_file_location("server_access", PATH)
 assert spec is not None
 assert spec.loader is not None
