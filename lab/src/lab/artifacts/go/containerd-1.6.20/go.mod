@@ -124,3 +124,10 @@ require (
 	sigs.k8s.io/structured-merge-diff/v4 v4.1.2 // indirect
 	sigs.k8s.io/yaml v1.2.0 // indirect
 )
+
+// As upstream's own go.mod has it. With newer ones, gogo/protobuf panics at the first error that a shim returns.
+replace (
+	github.com/gogo/googleapis => github.com/gogo/googleapis v1.3.2
+	github.com/urfave/cli => github.com/urfave/cli v1.22.1
+	google.golang.org/genproto => google.golang.org/genproto v0.0.0-20200224152610-e50cd9704f63
+)
