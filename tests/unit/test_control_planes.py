@@ -119,7 +119,10 @@ def rendered(repo: Path, site: Path, planes: list[str], finished: list[str], bal
                         "ansible_python_interpreter": sys.executable,
                         "ansible_managed": "managed",
                         "__kubernetes_marks": {
-                            "results": [{"item": name, "stat": {"exists": name in finished}} for name in planes]
+                            "results": [
+                                {"item": name, "stdout": "finished\n" if name in finished else "begun\n"}
+                                for name in planes
+                            ]
                         },
                         "__kubernetes_admin": {"stdout": ADMIN},
                         "__endpoint_ca": {"content": base64.b64encode(b"authority").decode()},
