@@ -2,7 +2,8 @@
 
 Kubernetes before 1.27 leaves `singularName` empty in what its API says of its built-in kinds; kr8s (0.20, which
 supports 1.28 and later) makes the names of its classes of it, no longer finds its own class for pods, and refuses what
-it gets: "Unexpected type <class 'list'> returned from API".
+it gets: "Unexpected type <class 'list'> returned from API". It also warns of versions that it does not list, each time;
+what the facility's tests have shown to work needs no warning in front of every user.
 
 dask-kubernetes looks for the scheduler's name for 10 s, then takes itself to be outside of the cluster and asks for a
 port to be forwarded, which a Job has no right to. On a busy node a new name may take longer.
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import warnings
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -22,7 +24,7 @@ def with_singular_names(resources: list[dict[str, Any]]) -> list[dict[str, Any]]
 
 
 def accept_old_clusters() -> None:
-    """Have kr8s fill in the missing names, in this process; doing it again changes nothing."""
+    """Have kr8s fill in the missing names, and not warn, in this process; doing it again changes nothing."""
     api: Any = importlib.import_module("kr8s._api").Api
     original: Callable[..., Awaitable[list[dict[str, Any]]]] = api.async_api_resources_uncached
     if getattr(original, "__wrapped__", None) is not None:
@@ -33,6 +35,7 @@ def accept_old_clusters() -> None:
         return with_singular_names(await original(self))
 
     api.async_api_resources_uncached = filled
+    warnings.filterwarnings("ignore", message=r"Kubernetes version \S+ is not supported", category=UserWarning)
 
 
 def wait_for_names(retries: int = 120) -> None:

@@ -90,7 +90,7 @@ class User:
 
     # --- code ----------------------------------------------------------------------------------------------------
     def run(self, code: str, timeout_s: int = 240) -> str:
-        """What the code prints in a kernel of its own.
+        """What the code prints in a kernel of its own; warnings and the like are not part of it.
 
         Raises
         ------
@@ -140,16 +140,18 @@ def execute(channel: websocket.WebSocket, code: str) -> str:
         "buffers": [],
     }
     channel.send(json.dumps(message))
-    printed, ended = [], {"idle": False, "reply": False}
+    printed: dict[str, list[str]] = {"stdout": [], "stderr": []}
+    ended = {"idle": False, "reply": False}
     while not all(ended.values()):
         answer = json.loads(channel.recv())
         if answer["parent_header"].get("msg_id") != number:
             continue
         kind, said = answer["msg_type"], answer["content"]
         if kind == "stream":
-            printed.append(said["text"])
+            printed[said["name"]].append(said["text"])
         elif kind == "error":
-            raise AssertionError("\n".join(said["traceback"])[-4000:] + "".join(printed)[-2000:])
+            seen = "".join(printed["stdout"] + printed["stderr"])
+            raise AssertionError("\n".join(said["traceback"])[-4000:] + seen[-2000:])
         ended["idle"] |= kind == "status" and said["execution_state"] == "idle"
         ended["reply"] |= kind == "execute_reply"
-    return "".join(printed)
+    return "".join(printed["stdout"])

@@ -20,8 +20,10 @@ from pathlib import Path
 
 from packaging.requirements import Requirement
 
-# Open between nodes, as it is a port of node ports.
+# Of the node ports, which the cloud's rules let pass between nodes; the node's own firewall opens it for the while.
 PORT = 30940
+OPENED = f"--zone=facility --add-port={PORT}/tcp"
+CLOSED = f"--zone=facility --remove-port={PORT}/tcp"
 FOLDER = "/var/lib/test-login-service"
 UNIT = "test-login-service"
 
@@ -73,8 +75,9 @@ def running(ssh: Sequence[str], address: str, claims: Sequence[Mapping[str, obje
     on_node(
         f"systemd-run --quiet --unit={UNIT} --setenv=PYTHONPATH={FOLDER} --setenv=PYTHONDONTWRITEBYTECODE=1"
         f" /usr/bin/python3 -m oidc_provider_mock --host {address} --port {PORT} {users}"
+        f" && firewall-cmd -q {OPENED}"
     )
-    forward = subprocess.Popen([*ssh[:-1], "-N", "-L", f"127.0.0.1:{PORT}:{address}:{PORT}", ssh[-1]])
+    forward = subprocess.Popen([*ssh[:-1], "-q", "-N", "-L", f"127.0.0.1:{PORT}:{address}:{PORT}", ssh[-1]])
     try:
         wait_for(PORT)
         browser, hub = f"http://127.0.0.1:{PORT}", f"http://{address}:{PORT}"
@@ -86,7 +89,7 @@ def running(ssh: Sequence[str], address: str, claims: Sequence[Mapping[str, obje
     finally:
         forward.terminate()
         forward.wait()
-        on_node(f"systemctl stop {UNIT}; rm -rf {FOLDER}")
+        on_node(f"systemctl stop {UNIT}; rm -rf {FOLDER}; firewall-cmd -q {CLOSED}")
 
 
 def wait_for(port: int, timeout_s: float = 30) -> None:
