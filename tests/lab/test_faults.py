@@ -407,7 +407,7 @@ def test_a_half_joined_node_joins(facility: Facility, half: str) -> None:
 def test_a_full_disk_is_named_and_made_room_on(facility: Facility) -> None:
     """The data volume, which is a loop device of a size of its own: the machine's disk is not filled."""
     image = json.loads((facility.runtime / "facility.json").read_text())["analysis_image"]
-    facility.does(THIRD, f"sudo /usr/local/bin/ctr -n k8s.io images rm --sync {image}")
+    facility.does(THIRD, f"sudo /usr/local/bin/crictl rmi {image}")
     facility.does(THIRD, "sudo fallocate -l $(df --output=avail -B1 /data | tail -1) /data/filler || true")
     try:
         assert facility.does(THIRD, "df --output=avail -BM /data | tail -1") == "0M"
