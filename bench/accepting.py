@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -32,6 +32,8 @@ from .workloads import WORKLOADS
 ENGINE = "dask-kubernetes"
 QUICK = ("fcc-zee",)
 QUICK_REPEATS = 3
+# Analyses that read what another one writes, and have no other input; it is written here, beside the facility.
+FIRST_STEPS = {name: "cms-tprime-skim" for name in ("cms-tprime", "cms-tprime-select")}
 # The one with as many trees as variations, which the seed could not distribute at all.
 SWEPT = "atlas-stop4body"
 
@@ -84,7 +86,8 @@ def prove(site: str, folder: Path, wanted: Wanted, terminal: Terminal) -> Exit:
     for name in wanted.workloads:
 
         def run(name: str = name) -> None:
-            options = options_for(name, site, wanted.repeats)
+            inputs = written(FIRST_STEPS[name], site, folder, terminal) if name in FIRST_STEPS else ()
+            options = replace(options_for(name, site, wanted.repeats), inputs=inputs)
             result = execute(chosen_workload(options), options, terminal)
             write_run(result, subfolder(folder, name))
             analyses.append(analysis_of_run(result, name, cores, floor))
@@ -169,6 +172,16 @@ def options_for(workload: str, site: str, repeats: int) -> RunOptions:
         site=site,
         out=None,
     )
+
+
+def written(first_step: str, site: str, folder: Path, terminal: Terminal) -> tuple[str, ...]:
+    """What an analysis writes for the next one, in one thread of this machine; it is written once."""
+    output = folder / "inputs" / first_step
+    if not output.is_dir():
+        once = replace(options_for(first_step, site, 1), engine="serial", replicas=1, output=output)
+        with terminal.step(f"what {first_step} writes"):
+            execute(chosen_workload(once), once, terminal)
+    return tuple(str(path) for path in sorted(output.rglob("*.root")))
 
 
 def delivered(validation: ValidateResult, facility: Facility) -> float | None:

@@ -51,6 +51,14 @@ class Analysis(Record):
         """Whether there were more workers than cores."""
         return self.usable_cores < self.workers
 
+    @property
+    def crowded(self) -> bool:
+        """Whether workers were to be in each other's way: where scaling ends is shown, and the times decide nothing.
+
+        What is short of a core by less than half of one is not meant: some of each node's cores are always busy.
+        """
+        return self.workers > max(1, round(self.usable_cores))
+
 
 class AcceptResult(Record):
     """Result of `bench accept` and `bench scale`."""
@@ -72,8 +80,10 @@ class AcceptResult(Record):
 
     @property
     def invalid(self) -> list[Analysis]:
-        """Analyses whose times must not be used."""
-        return [each for each in self.analyses if not each.valid]
+        """Analyses whose times must not be used, though they were to be."""
+        return [
+            each for each in self.analyses if not each.valid and not (each.crowded and each.physics is Physics.EQUAL)
+        ]
 
     def of_sweeps(self) -> list[Analysis]:
         """The analyses that are points of a sweep."""
@@ -129,16 +139,17 @@ def judged(found: Analysis, delivered_cores: float | None, floor: float) -> Anal
     """
     usable = float(found.workers) if delivered_cores is None else min(float(found.workers), delivered_cores)
     efficiency = found.speed_up.value / usable if found.speed_up and usable > 0 else None
+    found = found.model_copy(update={"usable_cores": usable, "efficiency": efficiency})
     verdict, cause = Verdict.OK, ""
     if found.physics is Physics.UNEQUAL:
         verdict, cause = Verdict.FAILED, "the distributed result is not the serial one"
+    elif found.physics is Physics.EQUAL and found.crowded:
+        cause = "more workers than cores, to show where scaling ends"
     elif efficiency is None:
         verdict, cause = Verdict.UNKNOWN, f"no speed-up: physics {found.physics}, timing {found.timing}"
     elif efficiency < floor:
         verdict, cause = Verdict.FAILED, f"limited by {found.limited_by or 'nothing that was measured'}"
-    return found.model_copy(
-        update={"usable_cores": usable, "efficiency": efficiency, "verdict": verdict, "cause": cause}
-    )
+    return found.model_copy(update={"verdict": verdict, "cause": cause})
 
 
 def verdict_on(validation: ValidateResult, analyses: Sequence[Analysis], unknown: Sequence[str]) -> Verdict:

@@ -51,7 +51,19 @@ Prove = Callable[..., tuple[Exit, AcceptResult]]
 
 
 @pytest.fixture
-def prove(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, terminal: Terminal, ran: RunResult) -> Prove:
+def read() -> list[tuple[str, tuple[str, ...]]]:
+    """What was run, and the inputs that were named."""
+    return []
+
+
+@pytest.fixture
+def prove(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    terminal: Terminal,
+    ran: RunResult,
+    read: list[tuple[str, tuple[str, ...]]],
+) -> Prove:
     """Accepts a double of a site, on which each analysis gives what it is told to, or what a sound one gives."""
 
     def on(site: Site, answers: dict[str, Any] | None = None, command: Any = None) -> tuple[Exit, AcceptResult]:
@@ -59,6 +71,10 @@ def prove(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, terminal: Terminal, r
             answer = (answers or {}).get(workload.name, ran)
             if isinstance(answer, BenchError):
                 raise answer
+            if options.output:
+                options.output.mkdir(parents=True)
+                (options.output / "part-00000.root").write_text(workload.name)
+            read.append((workload.name, options.inputs))
             slots = options.workers or 2
             measured = answer.measurement
             passes = measured.distributed.model_copy(update={"slots": slots})
@@ -97,6 +113,16 @@ def test_all_workloads_and_a_sweep_are_run_where_it_is_not_quick(prove: Prove, t
     (sweep,) = result.sweeps
     assert [each.slots for each in sweep.points] == [1, 2, 4, 6]
     assert [each.workers for each in result.of_sweeps()] == [1, 2, 4, 6]
+
+
+def test_a_second_step_reads_what_the_first_one_wrote(
+    prove: Prove, read: list[tuple[str, tuple[str, ...]]], tmp_path: Path, terminal: Terminal
+):
+    prove(Site(), command=lambda: accept("lab", tmp_path, False, 3, terminal))
+    named = {name: inputs for name, inputs in read if inputs}
+    written = (str(tmp_path / "inputs" / "cms-tprime-skim" / "part-00000.root"),)
+    assert named == {"cms-tprime": written, "cms-tprime-select": written}
+    assert [name for name, _ in read].count("cms-tprime-skim") == 2  # written once, and measured
 
 
 def test_generated_events_are_marked_where_they_were_read_and_nowhere_else(
@@ -156,6 +182,23 @@ def test_what_must_not_be_used_is_no_success(prove: Prove, ran: RunResult, chang
     assert found is status
     assert result.analyses[0].efficiency is None
     assert "INVALID in part" in accept_page(result)
+
+
+def test_times_of_workers_in_each_others_way_decide_nothing(
+    prove: Prove, ran: RunResult, tmp_path: Path, terminal: Terminal
+):
+    site = Site(allow_overcommit=True, thresholds=Thresholds(efficiency_share_min=0.95))
+    site.measured = replace(site.measured, together=each(lambda _: delivered(0.66)))
+    disturbed = {"timing": "disturbed (half of a processor)", "speed_up": None, "speed_up_interval": None}
+    invalid = ran.model_copy(update=disturbed)
+    for workers, status in ((4, Exit.OK), (2, Exit.INVALID)):
+        command = lambda workers=workers: scale("lab", tmp_path, "fcc-zee", (workers,), 3, terminal)  # noqa: E731
+        found, result = prove(site, {"fcc-zee": invalid}, command)
+        assert found is status
+    unequal = invalid.model_copy(update={"physics": Physics.UNEQUAL})
+    found, result = prove(site, {"fcc-zee": unequal}, lambda: scale("lab", tmp_path, "fcc-zee", (4,), 3, terminal))
+    assert found is Exit.FAILED
+    assert result.analyses[0].cause == "the distributed result is not the serial one"
 
 
 def test_workers_without_a_core_each_are_told_and_not_fitted(prove: Prove, tmp_path: Path, terminal: Terminal):
