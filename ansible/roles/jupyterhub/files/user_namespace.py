@@ -12,6 +12,7 @@ import ssl
 import time
 from pathlib import Path
 
+from jupyterhub.spawner import SpawnException
 from kubespawner import KubeSpawner
 from tornado.httpclient import AsyncHTTPClient, HTTPClientError, HTTPRequest
 
@@ -25,11 +26,15 @@ GRID = "/etc/grid-security"
 PROXY_SECRET = "grid-proxy"
 
 
-class SpawnError(Exception):
-    """A reason that the user is told."""
+class SpawnError(SpawnException):
+    """A reason that the user is told.
 
-    def __init__(self, message):
-        super().__init__(message)
+    Of any other exception the hub's page says no more than that there was one, if it comes in the first second.
+    """
+
+    def __init__(self, message, reason):
+        super().__init__(message, reason=reason, status_code=409)
+        # what the pages show that come later
         self.jupyterhub_message = message
 
 
@@ -44,7 +49,8 @@ class FacilitySpawner(KubeSpawner):
                 raise
             raise SpawnError(
                 "Your share of the facility is used up, so your server cannot start. Your Dask clusters hold it: they"
-                " end by themselves when they are idle; an administrator can end them at once."
+                " end by themselves when they are idle; an administrator can end them at once.",
+                "quota",
             ) from error
 
 
@@ -324,7 +330,8 @@ async def own(name, user):
     labels, annotations = metadata.get("labels", {}), metadata.get("annotations", {})
     if not wanted["metadata"]["labels"].items() <= labels.items() or annotations.get("facility/user") != user:
         raise SpawnError(
-            f"The namespace {name} is not yours, so your server cannot start in it. Tell an administrator."
+            f"The namespace {name} is not yours, so your server cannot start in it. Tell an administrator.",
+            "namespace",
         )
 
 
@@ -336,7 +343,7 @@ async def settles(what, attempt):
         if done is not None:
             return done
         if time.monotonic() > deadline:
-            raise SpawnError(f"{what} within {SETTLE_S} s. Try again; tell an administrator if it stays so.")
+            raise SpawnError(f"{what} within {SETTLE_S} s. Try again; tell an administrator if it stays so.", "slow")
         await asyncio.sleep(0.1)
 
 
