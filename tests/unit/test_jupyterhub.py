@@ -16,7 +16,13 @@ import yaml
 
 VALUES: dict[str, Any] = {
     "namespace": "jupyterhub",
-    "singleuser": {"image": "r/analysis@sha256:0", "datasets": "/var/lib/facility/datasets", "grid": ""},
+    "singleuser": {
+        "image": "r/analysis@sha256:0",
+        "datasets": "/var/lib/facility/datasets",
+        "grid": "",
+        "storage_capacity": "10Gi",
+        "storage_class": "",
+    },
     "quota": {"cpu": "4", "memory": "8Gi", "pods": 10},
     "network": {
         "closed_cidrs": ["10.77.0.0/24", "10.244.0.0/16", "10.96.0.0/12", "169.254.0.0/16"],
@@ -206,6 +212,30 @@ def test_a_used_up_quota_is_told_to_the_user_and_nothing_else_is_taken_for_one(m
     assert vars(told.value)["jupyterhub_message"] == told.value.args[0]
     with pytest.raises(ValueError, match="other"):
         asyncio.run(made.FacilitySpawner(ValueError("other"))._make_create_pod_request(None, 3))
+
+
+def test_a_home_is_as_large_as_the_site_says_and_of_its_class(made: types.ModuleType) -> None:
+    spec = made.home(VALUES, "user-a")["spec"]
+    assert spec == {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "10Gi"}}}
+    other = VALUES | {"singleuser": VALUES["singleuser"] | {"storage_class": "cinder"}}
+    assert made.home(other, "user-a")["spec"]["storageClassName"] == "cinder"
+
+
+def test_a_user_whose_namespace_was_deleted_gets_a_home_again_and_another_keeps_his(
+    made: types.ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    posted: list[str] = []
+
+    async def ask(method: str, path: str, body: Any = None) -> dict[str, Any]:
+        if method == "POST":
+            posted.append(f"{path}/{body['metadata']['name']}")
+        namespace = made.namespace("user-a", "a")
+        return namespace if path.endswith("/user-a") else {"status": {"hard": {"pods": "1"}, "phase": "Bound"}}
+
+    monkeypatch.setattr(made, "ask", ask)
+    asyncio.run(made.ensure(VALUES, "user-a", "a"))
+    asyncio.run(made.ensure(VALUES, "user-a", "a"))
+    assert posted == ["/api/v1/namespaces/user-a/persistentvolumeclaims/home"] * 2
 
 
 def rules(repo: Path, grid: str) -> dict[str, list[dict[str, Any]]]:

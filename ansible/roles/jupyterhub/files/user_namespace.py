@@ -20,6 +20,7 @@ CREDENTIALS = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 # Pods of these classes are not for users, whatever they write into a Dask cluster.
 RESERVED_PRIORITIES = ["system-cluster-critical", "system-node-critical", "facility-hub"]
 SETTLE_S = 20
+HOME = "home"
 # In a pod; programs of the grid look there by themselves.
 GRID = "/etc/grid-security"
 # Named in the rights of jupyterhub-user too.
@@ -214,6 +215,16 @@ def shown(values, name):
     return made
 
 
+def home(values, name):
+    """The user's files. Where they are gone with his namespace, he begins anew with empty ones."""
+    single = values["singleuser"]
+    spec = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": single["storage_capacity"]}}}
+    if single["storage_class"]:
+        spec["storageClassName"] = single["storage_class"]
+    metadata = {"name": HOME, "namespace": name}
+    return {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": metadata, "spec": spec}
+
+
 def secrets(values, name):
     """Where the user puts his grid proxy for his workers, empty; the hub itself may not look into it."""
     if not values["singleuser"]["grid"]:
@@ -356,7 +367,7 @@ async def ensure(values, name, user):
 
     async def claimed():
         try:
-            for each in secrets(values, name):
+            for each in [home(values, name), *secrets(values, name)]:
                 await create(each)
             return [await apply(each) for each in shown(values, name)]
         except HTTPClientError as error:
@@ -369,8 +380,15 @@ async def ensure(values, name, user):
         found = [await ask("GET", place(each)) for each in quotas]
         return found if all(each.get("status", {}).get("hard") for each in found) else None
 
+    async def bound():
+        claims = [each for each in shown(values, name) if each["kind"] == "PersistentVolumeClaim"]
+        found = [await ask("GET", place(each)) for each in claims]
+        return found if all(each.get("status", {}).get("phase") == "Bound" for each in found) else None
+
     await settles(f"The hub's rights in {name} did not come to hold", claimed)
     await settles(f"The quota of {name} did not come to hold", counted)
+    # a pod that comes before its volumes waits for the scheduler's next attempts, seconds apart
+    await settles(f"The nodes' folders were not bound to {name}", bound)
 
 
 def hook(values):
