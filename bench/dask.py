@@ -14,9 +14,12 @@ Where the facility has set up the grid, the workers have the user's proxy in a f
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 import os
 import secrets
+from collections.abc import Awaitable, Generator
+from dataclasses import dataclass
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -137,6 +140,27 @@ def manifest(n: int, settings: Settings, *, name: str, batch: bool, owner: tuple
     )
 
 
+@dataclass(frozen=True)
+class Adapting:
+    """That a cluster adapts to its work; may be awaited until it does."""
+
+    minimum: int | None
+    maximum: int | None
+    begun: Awaitable[None]
+
+    def __await__(self) -> Generator[Any, None, None]:
+        return self.begun.__await__()
+
+
+def adapting_at_once(base: Any) -> Any:
+    """`base`, a KubeCluster, as dask-labextension takes clusters: `adapt` gives the limits, and nobody awaits it."""
+
+    def adapt(self: Any, minimum: int | None = None, maximum: int | None = None) -> Adapting:
+        return Adapting(minimum, maximum, asyncio.ensure_future(base.adapt(self, minimum, maximum)))
+
+    return type(base.__name__, (base,), {"adapt": adapt})
+
+
 def cluster(n: int = 2, *, batch: bool = False, name: str | None = None, asynchronous: bool = False) -> Any:
     """Start a Dask cluster of `n` single-threaded workers.
 
@@ -170,10 +194,9 @@ def cluster(n: int = 2, *, batch: bool = False, name: str | None = None, asynchr
     operator: Any = importlib.import_module("dask_kubernetes.operator")
     accept_old_clusters()
     wait_for_names()
+    kind = adapting_at_once(operator.KubeCluster) if asynchronous else operator.KubeCluster
     try:
-        return operator.KubeCluster(
-            custom_cluster_spec=spec, namespace=facility.namespace, quiet=True, asynchronous=asynchronous
-        )
+        return kind(custom_cluster_spec=spec, namespace=facility.namespace, quiet=True, asynchronous=asynchronous)
     except Exception as error:  # of the operator's client, of kr8s, of httpx: they share no base
         raise BenchError(
             f"the Dask cluster {spec['metadata']['name']} did not start",

@@ -16,7 +16,13 @@ import yaml
 
 VALUES: dict[str, Any] = {
     "namespace": "jupyterhub",
-    "singleuser": {"image": "r/analysis@sha256:0", "datasets": "/var/lib/facility/datasets", "grid": ""},
+    "singleuser": {
+        "image": "r/analysis@sha256:0",
+        "datasets": "/var/lib/facility/datasets",
+        "grid": "",
+        "storage_capacity": "10Gi",
+        "storage_class": "",
+    },
     "quota": {"cpu": "4", "memory": "8Gi", "pods": 10},
     "network": {
         "closed_cidrs": ["10.77.0.0/24", "10.244.0.0/16", "10.96.0.0/12", "169.254.0.0/16"],
@@ -32,10 +38,28 @@ VALUES: dict[str, Any] = {
 }
 
 
+class Spawner:
+    """A double of KubeSpawner, whose pods the API refuses."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+    async def _make_create_pod_request(self, pod: object, request_timeout: int) -> bool:
+        raise self.error
+
+
+class Failure(Exception):
+    """A double of JupyterHub's SpawnException, the kind of exception whose message its pages show."""
+
+    def __init__(self, message: str, *, reason: str, status_code: int) -> None:
+        super().__init__(message, reason, status_code)
+
+
 @pytest.fixture(scope="module")
 def made(repo: Path) -> types.ModuleType:
     """The hub's module; what it takes from the hub's image is not installed here."""
-    doubles = {"kubespawner": {"KubeSpawner": object}, "tornado": {}}
+    doubles: dict[str, dict[str, Any]] = {"kubespawner": {"KubeSpawner": Spawner}, "tornado": {}}
+    doubles |= {"jupyterhub": {}, "jupyterhub.spawner": {"SpawnException": Failure}}
     doubles["tornado.httpclient"] = dict.fromkeys(("AsyncHTTPClient", "HTTPRequest"), object) | {
         "HTTPClientError": Exception
     }
@@ -178,6 +202,40 @@ def test_the_secret_is_made_empty_and_what_is_in_one_that_is_there_stays(
     with pytest.raises(Exception) as caught:  # noqa: PT011, the double of HTTPClientError
         asyncio.run(made.create(secret))
     assert vars(caught.value) == {"code": 403}
+
+
+def test_a_used_up_quota_is_told_to_the_user_and_nothing_else_is_taken_for_one(made: types.ModuleType) -> None:
+    refused: Any = Exception("403")
+    refused.body = 'pods "jupyter-alice" is forbidden: exceeded quota: user, requested: pods=1, used: pods=8'
+    with pytest.raises(Failure, match="Your share of the facility is used up") as told:
+        asyncio.run(made.FacilitySpawner(refused)._make_create_pod_request(None, 3))
+    assert vars(told.value)["jupyterhub_message"] == told.value.args[0]
+    with pytest.raises(ValueError, match="other"):
+        asyncio.run(made.FacilitySpawner(ValueError("other"))._make_create_pod_request(None, 3))
+
+
+def test_a_home_is_as_large_as_the_site_says_and_of_its_class(made: types.ModuleType) -> None:
+    spec = made.home(VALUES, "user-a")["spec"]
+    assert spec == {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "10Gi"}}}
+    other = VALUES | {"singleuser": VALUES["singleuser"] | {"storage_class": "cinder"}}
+    assert made.home(other, "user-a")["spec"]["storageClassName"] == "cinder"
+
+
+def test_a_user_whose_namespace_was_deleted_gets_a_home_again_and_another_keeps_his(
+    made: types.ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    posted: list[str] = []
+
+    async def ask(method: str, path: str, body: Any = None) -> dict[str, Any]:
+        if method == "POST":
+            posted.append(f"{path}/{body['metadata']['name']}")
+        namespace = made.namespace("user-a", "a")
+        return namespace if path.endswith("/user-a") else {"status": {"hard": {"pods": "1"}, "phase": "Bound"}}
+
+    monkeypatch.setattr(made, "ask", ask)
+    asyncio.run(made.ensure(VALUES, "user-a", "a"))
+    asyncio.run(made.ensure(VALUES, "user-a", "a"))
+    assert posted == ["/api/v1/namespaces/user-a/persistentvolumeclaims/home"] * 2
 
 
 def rules(repo: Path, grid: str) -> dict[str, list[dict[str, Any]]]:

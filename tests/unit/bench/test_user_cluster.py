@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -79,3 +80,25 @@ def test_elsewhere_than_in_a_notebook_it_says_where_it_works(
         monkeypatch.setenv(dask.SETTINGS_VARIABLE, value)
     with pytest.raises(BenchError, match="Use a notebook of the facility's JupyterHub"):
         dask.cluster()
+
+
+class Cluster:
+    """A double of KubeCluster in an event loop, whose `adapt` is to be awaited."""
+
+    limits: tuple[int, int] | None = None
+
+    async def adapt(self, minimum: int, maximum: int) -> None:
+        self.limits = (minimum, maximum)
+
+
+def test_the_dask_tab_has_a_cluster_adapt_without_awaiting_it() -> None:
+    async def scaled() -> None:
+        cluster = dask.adapting_at_once(Cluster)()
+        adapting = cluster.adapt(minimum=1, maximum=3)
+        assert (adapting.minimum, adapting.maximum) == (1, 3)
+        await adapting
+        assert cluster.limits == (1, 3)
+
+    asyncio.run(scaled())
+    # what the tab calls a cluster
+    assert dask.adapting_at_once(Cluster).__name__ == "Cluster"

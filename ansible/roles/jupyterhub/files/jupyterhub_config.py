@@ -89,14 +89,10 @@ c.KubeSpawner.pod_security_context = {
 c.KubeSpawner.container_security_context = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
 # A user who is deleted keeps his files until somebody deletes his namespace.
 c.KubeSpawner.delete_pvc = False
-c.KubeSpawner.storage_pvc_ensure = True
-c.KubeSpawner.pvc_name_template = "home"
-c.KubeSpawner.storage_capacity = single["storage_capacity"]
-c.KubeSpawner.storage_access_modes = ["ReadWriteOnce"]
-if single["storage_class"]:
-    c.KubeSpawner.storage_class = single["storage_class"]
+# The claim is the hook's: KubeSpawner remembers for ever that it has made one, also when it is gone with its namespace.
+c.KubeSpawner.storage_pvc_ensure = False
 volumes, mounts = user_namespace.pod_volumes(values)
-c.KubeSpawner.volumes = [{"name": "home", "persistentVolumeClaim": {"claimName": "home"}}, *volumes]
+c.KubeSpawner.volumes = [{"name": "home", "persistentVolumeClaim": {"claimName": user_namespace.HOME}}, *volumes]
 c.KubeSpawner.volume_mounts = [{"name": "home", "mountPath": "/home/jovyan"}, *mounts]
 c.KubeSpawner.environment = {
     "BENCH_DATA": single["datasets"],

@@ -12,6 +12,7 @@ import ssl
 import time
 from pathlib import Path
 
+from jupyterhub.spawner import SpawnException
 from kubespawner import KubeSpawner
 from tornado.httpclient import AsyncHTTPClient, HTTPClientError, HTTPRequest
 
@@ -19,17 +20,22 @@ CREDENTIALS = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 # Pods of these classes are not for users, whatever they write into a Dask cluster.
 RESERVED_PRIORITIES = ["system-cluster-critical", "system-node-critical", "facility-hub"]
 SETTLE_S = 20
+HOME = "home"
 # In a pod; programs of the grid look there by themselves.
 GRID = "/etc/grid-security"
 # Named in the rights of jupyterhub-user too.
 PROXY_SECRET = "grid-proxy"
 
 
-class SpawnError(Exception):
-    """A reason that the user is told."""
+class SpawnError(SpawnException):
+    """A reason that the user is told.
 
-    def __init__(self, message):
-        super().__init__(message)
+    Of any other exception the hub's page says no more than that there was one, if it comes in the first second.
+    """
+
+    def __init__(self, message, reason):
+        super().__init__(message, reason=reason, status_code=409)
+        # what the pages show that come later
         self.jupyterhub_message = message
 
 
@@ -44,7 +50,8 @@ class FacilitySpawner(KubeSpawner):
                 raise
             raise SpawnError(
                 "Your share of the facility is used up, so your server cannot start. Your Dask clusters hold it: they"
-                " end by themselves when they are idle; an administrator can end them at once."
+                " end by themselves when they are idle; an administrator can end them at once.",
+                "quota",
             ) from error
 
 
@@ -208,6 +215,16 @@ def shown(values, name):
     return made
 
 
+def home(values, name):
+    """The user's files. Where they are gone with his namespace, he begins anew with empty ones."""
+    single = values["singleuser"]
+    spec = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": single["storage_capacity"]}}}
+    if single["storage_class"]:
+        spec["storageClassName"] = single["storage_class"]
+    metadata = {"name": HOME, "namespace": name}
+    return {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": metadata, "spec": spec}
+
+
 def secrets(values, name):
     """Where the user puts his grid proxy for his workers, empty; the hub itself may not look into it."""
     if not values["singleuser"]["grid"]:
@@ -324,7 +341,8 @@ async def own(name, user):
     labels, annotations = metadata.get("labels", {}), metadata.get("annotations", {})
     if not wanted["metadata"]["labels"].items() <= labels.items() or annotations.get("facility/user") != user:
         raise SpawnError(
-            f"The namespace {name} is not yours, so your server cannot start in it. Tell an administrator."
+            f"The namespace {name} is not yours, so your server cannot start in it. Tell an administrator.",
+            "namespace",
         )
 
 
@@ -336,7 +354,7 @@ async def settles(what, attempt):
         if done is not None:
             return done
         if time.monotonic() > deadline:
-            raise SpawnError(f"{what} within {SETTLE_S} s. Try again; tell an administrator if it stays so.")
+            raise SpawnError(f"{what} within {SETTLE_S} s. Try again; tell an administrator if it stays so.", "slow")
         await asyncio.sleep(0.1)
 
 
@@ -349,7 +367,7 @@ async def ensure(values, name, user):
 
     async def claimed():
         try:
-            for each in secrets(values, name):
+            for each in [home(values, name), *secrets(values, name)]:
                 await create(each)
             return [await apply(each) for each in shown(values, name)]
         except HTTPClientError as error:
@@ -362,8 +380,15 @@ async def ensure(values, name, user):
         found = [await ask("GET", place(each)) for each in quotas]
         return found if all(each.get("status", {}).get("hard") for each in found) else None
 
+    async def bound():
+        claims = [each for each in shown(values, name) if each["kind"] == "PersistentVolumeClaim"]
+        found = [await ask("GET", place(each)) for each in claims]
+        return found if all(each.get("status", {}).get("phase") == "Bound" for each in found) else None
+
     await settles(f"The hub's rights in {name} did not come to hold", claimed)
     await settles(f"The quota of {name} did not come to hold", counted)
+    # a pod that comes before its volumes waits for the scheduler's next attempts, seconds apart
+    await settles(f"The nodes' folders were not bound to {name}", bound)
 
 
 def hook(values):

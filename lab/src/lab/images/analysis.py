@@ -24,7 +24,7 @@ ENVIRONMENT = "facility/analysis-environment"
 REPOSITORY = "facility/analysis"
 ENVIRONMENT_INPUTS = ("Dockerfile", "requirements.lock", "c++", "bench", "dask.yaml")
 BENCH_DOCKERFILE = "bench.Dockerfile"
-BENCH_INPUTS = (BENCH_DOCKERFILE, "overrides.json")
+BENCH_INPUTS = (BENCH_DOCKERFILE, "jupyter_server_config.py", "overrides.json")
 BUILDER_LABEL = "facility.stage=builder"
 INDEX_ARGUMENTS = ("PIP_INDEX_URL", "UV_DEFAULT_INDEX")
 HOW = "docker build from images/analysis and this checkout's bench"
