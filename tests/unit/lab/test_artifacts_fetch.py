@@ -252,3 +252,23 @@ def test_nothing_comes_from_upstream_without_a_known_sum(tmp_path: Path) -> None
     docker = next(wanted for wanted in table.wanted("1.26.3") if wanted.name == "docker")
     shop.reachable = {"download.docker.com": True}
     assert not shop.from_upstream(docker)
+
+
+def test_documents_of_a_module_are_one_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shop = build.Workshop(Store(tmp_path, oci.Registry("http://127.0.0.1:1")), "1.36.4", {}, str)
+    wanted = next(item for item in table.wanted("1.36.4") if (item.name, item.kind) == ("kueue", "binary"))
+    folder = tmp_path / "module/config/components/crd/bases"
+    folder.mkdir(parents=True)
+
+    def run(argv: list[str], **_: object) -> str:
+        return json.dumps({"Dir": str(tmp_path / "module")}) if "list" in argv else ""
+
+    shop.run = run
+    monkeypatch.setattr(golang, "toolchain", lambda _: "go")
+    with pytest.raises(LabError, match=r"sigs.k8s.io/kueue has no file config/components/crd/bases/\*.yaml"):
+        shop.make(wanted, lambda _: None)
+    for name in ("b", "a"):
+        (folder / f"{name}.yaml").write_text(f"---\nkind: {name}\n")
+    made = shop.make(wanted, lambda _: None)
+    assert shop.store.file(made.path).read_text() == "kind: a\n---\nkind: b\n"
+    assert made.origin == "built"

@@ -49,7 +49,12 @@ def test_everything_of_the_tables_is_listed(store: Store, kubernetes: str) -> No
 
 def test_images_are_the_ones_that_roles_name(repo: Path, store: Store) -> None:
     """Whatever image a role has by default is in the list, by the address that a node asks for."""
-    urls = {item.url.rpartition(":")[0] for item in listing.needed(table.DEFAULT, store) if item.kind == "image"}
+    urls = {
+        item.url.rpartition(":")[0]
+        for kubernetes in table.versions()
+        for item in listing.needed(kubernetes, store)
+        if item.kind == "image"
+    }
     named = set()
     for path in (repo / "ansible/roles").glob("*/defaults/**/*.yml"):
         values = yaml.safe_load(path.read_text()) or {}
@@ -84,7 +89,8 @@ def test_the_list_needs_no_network_and_makes_nothing(repo: Path, tmp_path: Path)
 def test_what_the_tables_do_not_have_is_named(repo: Path, tmp_path: Path) -> None:
     for options, says in (
         (["--list", "--kubernetes", "1.2.3"], "--kubernetes 1.2.3: the tables have no entry"),
-        (["--list", "--only", "kublet"], "--only kublet: not in the list"),
+        (["--list", "--only", "kublet"], "--only kublet: not for Kubernetes 1.26.3.\nThere are: analysis, "),
+        (["--list", "--only", "kueue"], "--only kueue: not for Kubernetes 1.26.3.\nAdd --kubernetes 1.36.4."),
     ):
         done = lab(repo, tmp_path, *options)
         assert done.returncode == 1

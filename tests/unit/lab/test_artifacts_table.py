@@ -105,6 +105,28 @@ def test_versions_of_cinder_csi_are_those_of_the_role(repo: Path) -> None:
             assert reference == images[name]
 
 
+def test_kueue_is_for_kubernetes_that_has_what_it_needs(repo: Path) -> None:
+    defaults = role(repo, "kueue")
+    (version,) = defaults["kueue_checksums"]  # type: ignore[misc]
+    for kubernetes in VERSIONS:
+        found = {wanted.kind: wanted for wanted in table.wanted(kubernetes) if wanted.name == "kueue"}
+        if tuple(map(int, kubernetes.split("."))) < (1, 29):
+            assert found == {}
+            continue
+        assert f"registry.k8s.io/{found['image'].path}" == defaults["kueue_image"].replace(  # type: ignore[attr-defined]
+            "{{ kueue_version }}", version
+        )
+        tasks = (repo / "ansible/roles/kueue/tasks/install.yml").read_text()
+        path = found["binary"].path.removeprefix("github.com/").replace(version, "{{ kueue_version }}")
+        assert f"path: {path}\n" in tasks
+        assert found["binary"].sha256 == defaults["kueue_checksums"][version]  # type: ignore[index]
+
+
+@pytest.mark.parametrize(("kubernetes", "more"), [("1.26.3", set()), ("1.36.4", {"kueue"})])
+def test_what_is_made_on_request_is_cinder_csi_and_kueue(kubernetes: str, more: set[str]) -> None:
+    assert {wanted.name for wanted in table.wanted(kubernetes) if wanted.on_request} == {*CINDER, *more}
+
+
 def test_nobody_makes_cinder_csi_who_did_not_ask(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     asked = []
     monkeypatch.setattr(cli.mirror, "root", lambda: tmp_path)

@@ -90,6 +90,8 @@ class Workshop:
     def _build(self, wanted: Wanted, target: Path, show: Show) -> str:
         if "debian" in wanted.entry:
             return self._repack(wanted, target, show)
+        if "documents" in wanted.entry:
+            return self._collect(wanted, target)
         folder, how = self._program(wanted)
         if "archive" in wanted.entry:
             names = sorted(item.name for item in folder.iterdir())
@@ -123,6 +125,14 @@ class Workshop:
             files.tgz(target, members)
             versions = ", ".join(f"{item} {debian.version(debian.package(item), self.run)}" for item in packages)
         return "; ".join([*(how for _, how in built.values()), f"Debian's {versions}"])
+
+    def _collect(self, wanted: Wanted, target: Path) -> str:
+        """One file of the YAML documents that a Go module has."""
+        module, _, pattern = wanted.entry["documents"].partition(":")
+        program = self.programs(wanted)[0]
+        found = golang.documents(program, module, pattern, self.run)
+        files.write(target, "---\n".join(path.read_text().removeprefix("---\n") for path in found).encode())
+        return f"{pattern} of Go module {module}, by {program.folder}/go.sum"
 
     def _program(self, wanted: Wanted) -> tuple[Path, str]:
         programs = self.programs(wanted)

@@ -42,7 +42,7 @@ def artifacts(
         list[str] | None,
         typer.Option(
             help="make this artefact alone (may be repeated), e.g. kubelet, rpm, analysis; some, like "
-            "cinder-csi-plugin, are made only so"
+            "cinder-csi-plugin and kueue, are made only so"
         ),
     ] = None,
     list_: Annotated[
@@ -60,8 +60,7 @@ def artifacts(
     on_request = {item.name for item in wanted if item.on_request}
     names = {item.name for item in wanted} | {rpms.NAME, ANALYSIS, HUB}
     chosen = set(only or names - on_request - {HUB}) | ({HUB} if platform else set())
-    if unknown := sorted(chosen - names):
-        raise LabError(f"--only {', '.join(unknown)}: not in the tables.", f"There are: {', '.join(sorted(names))}.")
+    _all_known(chosen, names, kubernetes)
     with plan.exclusive(mirror.root()):
         if chosen & {rpms.NAME, ANALYSIS, HUB, "docker"}:
             engine.ensure()
@@ -79,11 +78,21 @@ def artifacts(
     _report(lines, where, time.monotonic() - started)
 
 
+def _all_known(chosen: set[str], names: set[str], kubernetes: str) -> None:
+    """Refuse names that there are not, or not for this version of Kubernetes."""
+    unknown = sorted(chosen - names)
+    if not unknown:
+        return
+    others = [each for each in table.versions() if {item.name for item in table.wanted(each)}.issuperset(unknown)]
+    raise LabError(
+        f"--only {', '.join(unknown)}: not for Kubernetes {kubernetes}.",
+        f"Add --kubernetes {' or '.join(others)}." if others else f"There are: {', '.join(sorted(names))}.",
+    )
+
+
 def _list(kubernetes: str, only: list[str] | None, as_json: bool) -> None:
     items = listing.needed(kubernetes, Store(mirror.root(), Registry("")))
-    if unknown := sorted(set(only or ()) - {item.name for item in items}):
-        known = ", ".join(sorted({item.name for item in items}))
-        raise LabError(f"--only {', '.join(unknown)}: not in the list.", f"There are: {known}.")
+    _all_known(set(only or ()), {item.name for item in items}, kubernetes)
     items = [item for item in items if not only or item.name in only]
     if as_json:
         print(listing.as_json(items))

@@ -132,10 +132,8 @@ def variables() -> dict[str, str]:
 def leave_out(program: Program, go: str, module: Path, environment: dict[str, str], run: Runner) -> None:
     """Build from a copy of the module that lacks one package and the line that imports it."""
     name = program.without["module"]
-    run([go, "mod", "download", name], cwd=module, env=environment)
-    origin = json.loads(run([go, "list", "-m", "-json", name], cwd=module, env=environment))["Dir"]
     copy = module.parent / "source"
-    shutil.copytree(origin, copy)
+    shutil.copytree(source(name, go, module, environment, run), copy)
     for path in (copy, *copy.rglob("*")):
         path.chmod(path.stat().st_mode | 0o200)
     shutil.rmtree(copy / program.without["package"])
@@ -150,6 +148,30 @@ def leave_out(program: Program, go: str, module: Path, environment: dict[str, st
     importer.write_text(text)
     with (module / "go.mod").open("a") as file:
         file.write(f"\nreplace {name} => {copy}\n")
+
+
+def source(name: str, go: str, module: Path, environment: dict[str, str], run: Runner) -> Path:
+    """The folder with a module's source, in the version and with the sum that `module` locks."""
+    run([go, "mod", "download", name], cwd=module, env=environment)
+    return Path(json.loads(run([go, "list", "-m", "-json", name], cwd=module, env=environment))["Dir"])
+
+
+def documents(program: Program, name: str, pattern: str, run: Runner = command.run) -> list[Path]:
+    """Files that a module brings beside its Go code.
+
+    Raises
+    ------
+    LabError
+        when there is none
+    """
+    folder = source(name, toolchain(run), SOURCES / program.folder, variables(), run)
+    found = sorted(folder.glob(pattern))
+    if not found:
+        raise LabError(
+            f"{name} has no file {pattern}.",
+            f"Look at `documents` of {program.name} in lab/src/lab/artifacts/table/binaries.toml.",
+        )
+    return found
 
 
 # --- the toolchain -----------------------------------------------------------------------------------------------

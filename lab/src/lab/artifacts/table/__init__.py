@@ -118,16 +118,23 @@ def parts(kubernetes: str) -> dict[str, str]:
 
 
 def wanted(kubernetes: str) -> list[Wanted]:
-    """All files and images for a Kubernetes version; packages are a repository of their own (see rpms)."""
+    """All files and images for a Kubernetes version; packages are a repository of their own (see rpms).
+
+    What has no version in the version's parts is not for it.
+    """
     by_part = parts(kubernetes)
     result = []
     for name, every in load("binaries").items():
+        if every["part"] not in by_part:
+            continue
         version = by_part[every["part"]]
         entry = of_version(every, version)
         path = entry["path"].format(version=version)
         kind = entry.get("kind", "binary")
         result.append(Wanted(name, version, kind, path, entry.get("sha256", {}).get(version, ""), entry))
     for name, every in load("images").items():
+        if every["part"] not in by_part:
+            continue
         version = by_part[every["part"]]
         entry = of_version(every, version)
         path = f"{entry['repository']}:{entry['tag'].format(version=version)}"
