@@ -31,6 +31,10 @@ from .errors import BenchError
 
 SETTINGS_VARIABLE = "FACILITY_DASK"
 POD_VARIABLE, POD_UID_VARIABLE = "FACILITY_POD", "FACILITY_POD_UID"
+QUEUE_LABEL = "kueue.x-k8s.io/queue-name"
+# Workers are taken away for notebooks and for other users. A task whose worker went is blamed for it, and Dask gives up
+# on one that was blamed more than three times, though nothing is wrong with it.
+SCHEDULER_ENVIRONMENT = {"DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "20"}
 # kubelet brings the proxy here. The worker's own copy is in memory too: no key is left on a node's disk.
 PROXY_FOLDER, WORKER_PROXY = "/run/grid-proxy", "/dev/shm/x509up"
 
@@ -43,6 +47,9 @@ class Settings(BaseModel):
     worker_limit_mib : memory at which a worker is killed
     worker_requests : processor and memory that a node must have left for a worker
     priority_interactive, priority_batch : priority classes; workers of the second give way to all else
+    priority_scheduler : priority class of schedulers, which give way to no worker; empty: that of interactive workers
+    queue_interactive, queue_batch : queues that share the facility between its users, in which workers wait for their
+        turn; empty where there are none
     idle_timeout_s : after which a cluster without work is removed
     datasets_claim, datasets_folder : the volume of the nodes' inputs, and where it is seen
     grid_claim, grid_folder : the volume with the authorities' certificates, and where it is seen; empty without grid
@@ -58,6 +65,9 @@ class Settings(BaseModel):
     priority_interactive: str
     priority_batch: str
     idle_timeout_s: int
+    priority_scheduler: str = ""
+    queue_interactive: str = ""
+    queue_batch: str = ""
     datasets_claim: str = ""
     datasets_folder: str = ""
     grid_claim: str = ""
@@ -105,6 +115,7 @@ def manifest(n: int, settings: Settings, *, name: str, batch: bool, owner: tuple
         mounts.append({"name": "grid-proxy", "mountPath": PROXY_FOLDER, "readOnly": True})
         environment[grid_worker.SOURCE_VARIABLE] = f"{PROXY_FOLDER}/{grid.SECRET_KEY}"
         environment[grid_worker.TARGET_VARIABLE] = WORKER_PROXY
+    queue = settings.queue_batch if batch else settings.queue_interactive
     return daskcluster.manifest(
         daskcluster.Order(
             name=name,
@@ -116,7 +127,6 @@ def manifest(n: int, settings: Settings, *, name: str, batch: bool, owner: tuple
             placement={
                 "automountServiceAccountToken": False,
                 "enableServiceLinks": False,
-                "priorityClassName": settings.priority_interactive,
                 "securityContext": {
                     "runAsNonRoot": True,
                     "runAsUser": 1000,
@@ -129,7 +139,10 @@ def manifest(n: int, settings: Settings, *, name: str, batch: bool, owner: tuple
                 "tolerations": list(daskcluster.TOLERATIONS),
                 "terminationGracePeriodSeconds": 10,
             },
-            worker_placement={"priorityClassName": settings.priority_batch} if batch else {},
+            scheduler_placement={"priorityClassName": settings.priority_scheduler or settings.priority_interactive},
+            scheduler_environment=SCHEDULER_ENVIRONMENT,
+            worker_placement={"priorityClassName": settings.priority_batch if batch else settings.priority_interactive},
+            worker_labels={QUEUE_LABEL: queue} if queue else {},
             volumes=volumes,
             mounts=mounts,
             security={"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},

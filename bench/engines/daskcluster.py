@@ -32,8 +32,10 @@ class Order:
     worker_requests : processor and memory that a node must have left for a worker
     owner : the object with which the cluster goes, as an owner reference; None for nobody
     placement : where scheduler and workers run, and what else holds for their pods
-    worker_placement : what holds for the workers' pods beside that
+    scheduler_placement, worker_placement : what holds for the pods of one of them beside that
+    worker_labels : of the workers' pods, beside those that the operator gives them
     security : of every container
+    scheduler_environment : variables of the scheduler's container
     worker_environment : variables of the workers' containers, beside those that every worker has
     preload : modules that a worker's process loads before it takes a task
     """
@@ -46,13 +48,20 @@ class Order:
     labels: Mapping[str, str] = field(default_factory=dict[str, str])
     owner: Mapping[str, str] | None = None
     placement: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    scheduler_placement: Mapping[str, Any] = field(default_factory=dict[str, Any])
     worker_placement: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    worker_labels: Mapping[str, str] = field(default_factory=dict[str, str])
     volumes: Sequence[Mapping[str, Any]] = ()
     mounts: Sequence[Mapping[str, Any]] = ()
     security: Mapping[str, Any] | None = None
+    scheduler_environment: Mapping[str, str] = field(default_factory=dict[str, str])
     worker_environment: Mapping[str, str] = field(default_factory=dict[str, str])
     preload: Sequence[str] = ()
     idle_timeout_s: int = 600
+
+
+def variables(environment: Mapping[str, str]) -> list[dict[str, str]]:
+    return [{"name": name, "value": value} for name, value in environment.items()]
 
 
 def manifest(order: Order) -> dict[str, Any]:
@@ -81,7 +90,7 @@ def manifest(order: Order) -> dict[str, Any]:
             {"name": NODE_VARIABLE, "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}},
             {"name": "MALLOC_TRIM_THRESHOLD_", "value": "0"},
             *({"name": f"{library}_NUM_THREADS", "value": "1"} for library in ("OMP", "OPENBLAS", "MKL")),
-            *({"name": name, "value": value} for name, value in order.worker_environment.items()),
+            *variables(order.worker_environment),
         ],
         "resources": {
             "requests": dict(order.worker_requests),
@@ -92,6 +101,7 @@ def manifest(order: Order) -> dict[str, Any]:
     scheduler = common | {
         "name": "scheduler",
         "args": ["dask", "scheduler", "--host", "0.0.0.0"],
+        "env": variables(order.scheduler_environment),
         "ports": [
             {"name": name, "containerPort": port, "protocol": "TCP"} for name, port in SCHEDULER_PORTS.items()
         ],
@@ -112,6 +122,7 @@ def manifest(order: Order) -> dict[str, Any]:
             "idleTimeout": order.idle_timeout_s,
             "worker": {
                 "replicas": order.workers,
+                "metadata": {"labels": dict(order.worker_labels)},
                 "spec": {
                     **order.placement,
                     **order.worker_placement,
@@ -121,7 +132,7 @@ def manifest(order: Order) -> dict[str, Any]:
                 },
             },
             "scheduler": {
-                "spec": {**order.placement, "containers": [scheduler]},
+                "spec": {**order.placement, **order.scheduler_placement, "containers": [scheduler]},
                 "service": {
                     "type": "ClusterIP",
                     "selector": {"dask.org/cluster-name": order.name, "dask.org/component": "scheduler"},

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import openstack
+import yaml
 
 if TYPE_CHECKING:
     from conftest import Site
@@ -56,6 +57,20 @@ def named(lab: Site, name: str, network: str, nodes: str, more: str = "") -> Sit
         text = text.replace(old, new)
     source.write_text(text)
     order(made, network, nodes, more)
+    return made
+
+
+def of_profile(lab: Site, profile: str, name: str, network: str, nodes: str) -> Site:
+    """The files of a site of its own with another profile's versions, whose artefacts are there."""
+    path = lab.inventory.parents[1] / "ansible" / "profiles" / f"{profile}.yml"
+    version = yaml.safe_load(path.read_text())["kubernetes_version"]
+    # The first time they are built: see docs/artifacts.md for the minutes.
+    artifacts = lab.run("lab", "artifacts", "--kubernetes", version, timeout=3600)
+    assert artifacts.returncode == 0, artifacts.stdout[-4000:]
+    made = named(lab, name, network, nodes)
+    shutil.copy(path, made.inventory / "group_vars" / "all" / "profile.yml")
+    orders = made.inventory / "terraform.tfvars"
+    orders.write_text(orders.read_text().replace('"rocky-8"', '"rocky-9"'))
     return made
 
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
 import second_site
-import yaml
 from plays import changes, play
 from test_acceptance import test_a_sound_facility_is_as_ordered
 
@@ -60,8 +58,6 @@ from test_site import (
 )
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from conftest import Site
 
 pytestmark = [pytest.mark.lab, pytest.mark.long]
@@ -73,17 +69,9 @@ NODES = """\
 
 
 @pytest.fixture(scope="module")
-def site(site: Site, repo: Path) -> Iterator[Site]:
+def site(site: Site) -> Iterator[Site]:
     """The facility of that profile, from its order to its destroy."""
-    profile = repo / "ansible" / "profiles" / f"{NAME}.yml"
-    version = yaml.safe_load(profile.read_text())["kubernetes_version"]
-    # The first time they are built: see docs/artifacts.md for the minutes.
-    artifacts = site.run("lab", "artifacts", "--kubernetes", version, timeout=3600)
-    assert artifacts.returncode == 0, artifacts.stdout[-4000:]
-    made = second_site.named(site, NAME, "10.82.0", NODES)
-    shutil.copy(profile, made.inventory / "group_vars" / "all" / "profile.yml")
-    orders = made.inventory / "terraform.tfvars"
-    orders.write_text(orders.read_text().replace('"rocky-8"', '"rocky-9"'))
+    made = second_site.of_profile(site, NAME, NAME, "10.82.0", NODES)
     with second_site.ordered(made):
         changes(play(made, "site"))
         yield made

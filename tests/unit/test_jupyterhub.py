@@ -23,7 +23,8 @@ VALUES: dict[str, Any] = {
         "storage_capacity": "10Gi",
         "storage_class": "",
     },
-    "quota": {"cpu": "4", "memory": "8Gi", "pods": 10},
+    "quota": {"cpu": "4", "memory": "8Gi", "pods": 10, "dask_clusters": 3},
+    "kueue_namespace": "",
     "network": {
         "closed_cidrs": ["10.77.0.0/24", "10.244.0.0/16", "10.96.0.0/12", "169.254.0.0/16"],
         "node_cidrs": ["10.77.0.0/24"],
@@ -85,14 +86,18 @@ def with_grid(folder: str = "/etc/grid-security") -> dict[str, Any]:
     return VALUES | {"singleuser": VALUES["singleuser"] | {"grid": folder}}
 
 
+SHARED = VALUES | {"kueue_namespace": "queues"}
+
+
 def objects(made: types.ModuleType, values: dict[str, Any] = VALUES) -> list[dict[str, Any]]:
     """All but the namespace itself."""
-    parts = (made.rights, made.limits, made.policies, made.shown, made.secrets)
+    parts = (made.rights, made.limits, made.policies, made.queues, made.shown, made.secrets)
     return [each for part in parts for each in part(values, "user-a")]
 
 
 def test_every_object_has_a_place_in_the_api(made: types.ModuleType) -> None:
-    places = [made.place(each) for each in [made.namespace("user-a", "a"), *objects(made, with_grid())]]
+    values = with_grid() | {"kueue_namespace": "queues"}
+    places = [made.place(each) for each in [made.namespace("user-a", "a"), *objects(made, values)]]
     assert len(set(places)) == len(places)
     assert "/api/v1/namespaces/user-a" in places
     assert "/apis/rbac.authorization.k8s.io/v1/namespaces/user-a/rolebindings/jupyterhub-user" in places
@@ -137,7 +142,7 @@ def test_quotas_close_the_ways_around_them(made: types.ModuleType) -> None:
     assert quotas["reserved-priorities"]["hard"] == {"pods": "0"}
 
 
-@pytest.mark.parametrize("values", [VALUES, with_grid()])
+@pytest.mark.parametrize("values", [VALUES, with_grid(), SHARED])
 def test_bench_reads_what_the_hub_writes(made: types.ModuleType, values: dict[str, Any]) -> None:
     from bench.dask import Settings
 
@@ -148,6 +153,8 @@ def test_bench_reads_what_the_hub_writes(made: types.ModuleType, values: dict[st
     assert json.loads(text).keys() == Settings.model_fields.keys()
     claims = {each["metadata"]["name"] for each in objects(made, values) if each["kind"] == "PersistentVolumeClaim"}
     assert {settings.datasets_claim, settings.grid_claim} - {""} == claims
+    queues = {each["metadata"]["name"] for each in objects(made, values) if each["kind"] == "LocalQueue"}
+    assert {settings.queue_interactive, settings.queue_batch} - {""} == queues
     assert [settings.proxy_secret] == ([each["metadata"]["name"] for each in made.secrets(values, "user-a")] or [""])
 
 
@@ -238,13 +245,83 @@ def test_a_user_whose_namespace_was_deleted_gets_a_home_again_and_another_keeps_
     assert posted == ["/api/v1/namespaces/user-a/persistentvolumeclaims/home"] * 2
 
 
-def rules(repo: Path, grid: str) -> dict[str, list[dict[str, Any]]]:
+# --- fair share ---------------------------------------------------------------------------------------------------
+def test_a_user_owns_no_part_of_the_facility_and_borrows_what_others_leave(made: types.ModuleType) -> None:
+    queues = made.queues(SHARED, "user-a")
+    shared = {each["metadata"]["name"]: each["spec"] for each in queues if each["kind"] == "ClusterQueue"}
+    assert all(made.place(each).startswith("/apis/kueue.x-k8s.io/v1beta2/") for each in queues)
+    assert {name: spec["fairSharing"]["weight"] for name, spec in shared.items()} == {
+        "user-a.interactive": "1",
+        # any other borrower has less
+        "user-a.batch": "0",
+    }
+    for spec in shared.values():
+        assert spec["cohortName"] == "facility"
+        assert spec["namespaceSelector"] == {"matchLabels": {"kubernetes.io/metadata.name": "user-a"}}
+        assert spec["preemption"]["reclaimWithinCohort"] == "Any"
+        (flavor,) = spec["resourceGroups"][0]["flavors"]
+        assert [each["nominalQuota"] for each in flavor["resources"]] == ["0", "0"]
+    own = {each["metadata"]["name"]: each for each in queues if each["kind"] == "LocalQueue"}
+    assert {name: each["spec"]["clusterQueue"] for name, each in own.items()} == {
+        # into this one Kueue puts what names none
+        "default": "user-a.interactive",
+        "batch": "user-a.batch",
+    }
+    assert {each["metadata"]["namespace"] for each in own.values()} == {"user-a"}
+
+
+def test_no_user_is_called_as_another_ones_queue(made: types.ModuleType) -> None:
+    names = [
+        each["metadata"]["name"]
+        for user in ("user-a", "user-a-batch")
+        for each in made.queues(SHARED, user)
+        if each["kind"] == "ClusterQueue"
+    ]
+    assert len(set(names)) == len(names)
+
+
+def test_kueue_may_let_pods_go_where_there_are_queues(made: types.ModuleType) -> None:
+    def bound(values: dict[str, Any]) -> dict[str, dict[str, str]]:
+        bindings = [each for each in made.rights(values, "user-a") if each["kind"] == "RoleBinding"]
+        return {each["roleRef"]["name"]: each["subjects"][0] for each in bindings}
+
+    assert bound(SHARED)["kueue-user"] == {"kind": "ServiceAccount", "name": "kueue", "namespace": "queues"}
+    assert "kueue-user" not in bound(VALUES)
+    assert made.queues(VALUES, "user-a") == []
+
+
+def test_schedulers_that_do_not_wait_are_few_and_small(made: types.ModuleType) -> None:
+    quotas = {
+        each["metadata"]["name"]: each["spec"]
+        for each in made.limits(VALUES, "user-a")
+        if each["kind"] == "ResourceQuota"
+    }
+    (scope,) = quotas["schedulers"]["scopeSelector"]["matchExpressions"]
+    assert scope["values"] == [json.loads(made.dask_settings(VALUES).format(namespace="x"))["priority_scheduler"]]
+    assert quotas["schedulers"]["hard"] == {"pods": "3", "requests.cpu": "300m", "limits.memory": "3072Mi"}
+
+
+@pytest.mark.parametrize("fair_share", [True, False])
+def test_the_hub_makes_queues_and_a_user_does_not(repo: Path, fair_share: bool) -> None:
+    found = rules(repo, "", fair_share)
+    queues = {"clusterqueues", "localqueues"}
+    for name, of_role in found.items():
+        may = [rule["verbs"] for rule in of_role if queues & set(rule["resources"])]
+        assert may == ([["get", "create", "patch"]] if fair_share and name == "jupyterhub-hub" else [])
+    (bind,) = [rule for rule in found["jupyterhub-hub"] if "bind" in rule["verbs"]]
+    assert ("kueue-user" in bind["resourceNames"]) is fair_share
+    # nor may he let a pod go, or change one
+    pods = [verb for rule in found["jupyterhub-user"] if "pods" in rule["resources"] for verb in rule["verbs"]]
+    assert pods == ["get", "list", "watch"]
+
+
+def rules(repo: Path, grid: str, fair_share: bool = False) -> dict[str, list[dict[str, Any]]]:
     """The rules of each ClusterRole, by its name."""
     template = (repo / "ansible/roles/jupyterhub/templates/access.yaml.j2").read_text()
     text = (
         jinja2.Environment(trim_blocks=True)
         .from_string(template)
-        .render(jupyterhub_namespace="hub", jupyterhub_grid=grid)
+        .render(jupyterhub_namespace="hub", jupyterhub_grid=grid, jupyterhub_fair_share=fair_share)
     )
     parts = [part for part in yaml.safe_load_all(text) if part]
     return {part["metadata"]["name"]: part["rules"] for part in parts if part["kind"] == "ClusterRole"}

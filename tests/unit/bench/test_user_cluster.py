@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import dask.config as dask_config
 import pytest
 
 from bench import dask
@@ -52,15 +53,35 @@ def test_every_pod_is_as_restricted_as_the_namespace_demands() -> None:
             assert all(mount["readOnly"] for mount in container.get("volumeMounts", []))
 
 
+def priorities(manifest: dict[str, Any]) -> dict[str, str]:
+    return {part: pod["priorityClassName"] for part, pod in pods(manifest).items()}
+
+
 def test_batch_workers_give_way_and_their_scheduler_does_not() -> None:
-    assert {part: pod["priorityClassName"] for part, pod in pods(order()).items()} == {
-        "scheduler": "interactive",
-        "worker": "interactive",
-    }
-    assert {part: pod["priorityClassName"] for part, pod in pods(order(batch=True)).items()} == {
-        "scheduler": "interactive",
-        "worker": "batch",
-    }
+    assert priorities(order()) == {"scheduler": "interactive", "worker": "interactive"}
+    assert priorities(order(batch=True)) == {"scheduler": "interactive", "worker": "batch"}
+
+
+@pytest.mark.parametrize(("batch", "queue"), [(False, "default"), (True, "waits")])
+def test_workers_wait_in_the_facilitys_queue_and_their_scheduler_does_not(batch: bool, queue: str) -> None:
+    more = {"priority_scheduler": "scheduler", "queue_interactive": "default", "queue_batch": "waits"}
+    made = dask.manifest(3, SETTINGS.model_copy(update=more), name="mine", batch=batch, owner=None)
+    assert made["spec"]["worker"]["metadata"] == {"labels": {"kueue.x-k8s.io/queue-name": queue}}
+    # labels of the cluster itself would be its scheduler's too
+    assert made["metadata"]["labels"] == {}
+    assert "metadata" not in made["spec"]["scheduler"]
+    assert priorities(made)["scheduler"] == "scheduler"
+
+
+def test_without_queues_nothing_waits_in_one() -> None:
+    assert order()["spec"]["worker"]["metadata"] == {"labels": {}}
+
+
+def test_a_task_outlives_more_workers_than_dask_would_forgive() -> None:
+    """The scheduler's own process reads it from there."""
+    (container,) = pods(order())["scheduler"]["containers"]
+    environment = {each["name"]: each["value"] for each in container["env"]}
+    assert dask_config.get("distributed.scheduler.allowed-failures", config=dask_config.collect_env(environment)) == 20
 
 
 def test_workers_have_one_thread_and_stay_below_their_limit() -> None:

@@ -1,5 +1,5 @@
 """What a user's namespace consists of, made before his server starts: rights, quota, limits, policies, what he sees of
-the nodes, and where the site has the grid, a Secret for his proxy.
+the nodes, where users share the facility his queues, and where the site has the grid, a Secret for his proxy.
 
 Pods there are held to Kubernetes' standard `restricted`: a Dask cluster is an object that the user writes himself, and
 the operator makes of it whatever pods it asks for.
@@ -19,6 +19,12 @@ from tornado.httpclient import AsyncHTTPClient, HTTPClientError, HTTPRequest
 CREDENTIALS = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 # Pods of these classes are not for users, whatever they write into a Dask cluster.
 RESERVED_PRIORITIES = ["system-cluster-critical", "system-node-critical", "facility-hub"]
+# Schedulers do not wait in a queue, so there are few of them, and small ones.
+SCHEDULER_PRIORITY, SCHEDULER_CPU_M, SCHEDULER_MEMORY_MIB = "facility-dask-scheduler", 100, 1024
+# A pod that names no queue is put by Kueue into the one that is called default.
+INTERACTIVE_QUEUE, BATCH_QUEUE = "default", "batch"
+# What all queues borrow from; role kueue makes both.
+COHORT, FLAVOR = "facility", "workers"
 SETTLE_S = 20
 HOME = "home"
 # In a pod; programs of the grid look there by themselves.
@@ -68,10 +74,17 @@ def namespace(name, user):
     }
 
 
+def shared(values):
+    """Whether users share the facility by queues of Kueue."""
+    return bool(values["kueue_namespace"])
+
+
 def rights(values, name):
-    """What the hub and the user may do here."""
+    """What the hub, the user and Kueue may do here."""
     account = {"kind": "ServiceAccount", "name": "notebook", "namespace": name}
     hub = {"kind": "ServiceAccount", "name": "hub", "namespace": values["namespace"]}
+    kueue = {"kind": "ServiceAccount", "name": "kueue", "namespace": values["kueue_namespace"]}
+    bound = {"jupyterhub-spawner": hub, "jupyterhub-user": account} | ({"kueue-user": kueue} if shared(values) else {})
     binding = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding"}
     role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole"}
     return [
@@ -83,7 +96,7 @@ def rights(values, name):
                 "roleRef": role | {"name": called},
                 "subjects": [subject],
             }
-            for called, subject in (("jupyterhub-spawner", hub), ("jupyterhub-user", account))
+            for called, subject in bound.items()
         ),
     ]
 
@@ -102,8 +115,15 @@ def limits(values, name):
     def by_class(classes):
         return {"matchExpressions": [{"scopeName": "PriorityClass", "operator": "In", "values": classes}]}
 
+    clusters = quota["dask_clusters"]
+    schedulers = {
+        "pods": str(clusters),
+        "requests.cpu": f"{clusters * SCHEDULER_CPU_M}m",
+        "limits.memory": f"{clusters * SCHEDULER_MEMORY_MIB}Mi",
+    }
     quotas = {
         "user": {"hard": hard},
+        "schedulers": {"hard": schedulers, "scopeSelector": by_class([SCHEDULER_PRIORITY])},
         "reserved-priorities": {"hard": {"pods": "0"}, "scopeSelector": by_class(RESERVED_PRIORITIES)},
         "one-notebook": {"hard": {"pods": "1"}, "scopeSelector": by_class(["facility-notebook"])},
     }
@@ -120,6 +140,46 @@ def limits(values, name):
             "spec": {"limits": [default]},
         },
     ]
+
+
+def queues(values, name):
+    """Where his workers wait for their turn: all queues borrow from what the facility has, none owns a part of it.
+
+    Of two queues that want the same the one that has less gets it; one without weight has always more than others.
+    """
+    if not shared(values):
+        return []
+    resources = ("cpu", "memory")
+    flavor = {
+        "name": FLAVOR,
+        "resources": [{"name": each, "nominalQuota": "0"} for each in resources],
+    }
+    made = []
+    for queue, kind, weight in ((INTERACTIVE_QUEUE, "interactive", "1"), (BATCH_QUEUE, "batch", "0")):
+        # no name of a namespace has a dot in it
+        called = f"{name}.{kind}"
+        spec = {
+            "cohortName": COHORT,
+            "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": name}},
+            "resourceGroups": [{"coveredResources": list(resources), "flavors": [flavor]}],
+            "preemption": {"reclaimWithinCohort": "Any"},
+            "fairSharing": {"weight": weight},
+        }
+        made += [
+            {
+                "apiVersion": "kueue.x-k8s.io/v1beta2",
+                "kind": "ClusterQueue",
+                "metadata": {"name": called},
+                "spec": spec,
+            },
+            {
+                "apiVersion": "kueue.x-k8s.io/v1beta2",
+                "kind": "LocalQueue",
+                "metadata": {"name": queue, "namespace": name},
+                "spec": {"clusterQueue": called},
+            },
+        ]
+    return made
 
 
 def policies(values, name):
@@ -266,6 +326,9 @@ def dask_settings(values):
             "worker_requests": {"cpu": dask["worker_cpu"], "memory": f"{dask['worker_memory_mib']}Mi"},
             "priority_interactive": "facility-dask",
             "priority_batch": "facility-dask-batch",
+            "priority_scheduler": SCHEDULER_PRIORITY,
+            "queue_interactive": INTERACTIVE_QUEUE if shared(values) else "",
+            "queue_batch": BATCH_QUEUE if shared(values) else "",
             "idle_timeout_s": dask["idle_timeout_s"],
             "datasets_claim": "datasets",
             "datasets_folder": values["singleuser"]["datasets"],
@@ -285,6 +348,8 @@ PLURALS = {
     "ResourceQuota": "resourcequotas",
     "LimitRange": "limitranges",
     "NetworkPolicy": "networkpolicies",
+    "ClusterQueue": "clusterqueues",
+    "LocalQueue": "localqueues",
     "PersistentVolume": "persistentvolumes",
     "PersistentVolumeClaim": "persistentvolumeclaims",
     "Secret": "secrets",
@@ -361,9 +426,8 @@ async def settles(what, attempt):
 async def ensure(values, name, user):
     """Bring a user's namespace to what it has to be."""
     await own(name, user)
-    await asyncio.gather(
-        *(apply(each) for each in [*rights(values, name), *limits(values, name), *policies(values, name)])
-    )
+    parts = (rights, limits, policies, queues)
+    await asyncio.gather(*(apply(each) for part in parts for each in part(values, name)))
 
     async def claimed():
         try:
