@@ -40,9 +40,14 @@ class User:
         return found[0] or "" if found else ""
 
     # --- logging in ----------------------------------------------------------------------------------------------
-    def log_in_at_provider(self) -> httpx.Response:
-        """Through the login service, which is told the name; the hub's answer to what that says."""
-        form = self.http.get(f"{self.url}/hub/oauth_login")
+    def log_in_at_provider(self, then: str = "") -> httpx.Response:
+        """Through the login service, which is told the name; the hub's answer to what that says.
+
+        Parameters
+        ----------
+        then : page of the hub to come to; by itself the hub starts the user's server
+        """
+        form = self.http.get(f"{self.url}/hub/oauth_login", params={"next": then} if then else None)
         assert form.status_code == 200, f"{form.status_code} from {form.url}"
         return self.http.post(str(form.url), data={"sub": self.name})
 
@@ -52,6 +57,9 @@ class User:
         token = self.token("/hub/")
         data = {"username": self.name, "password": password, "_xsrf": token}
         return self.http.post(f"{self.url}/hub/login", params={"_xsrf": token}, data=data, follow_redirects=False)
+
+    def logged_in(self) -> bool:
+        return self.api("GET", "/user").status_code == 200
 
     # --- the server ----------------------------------------------------------------------------------------------
     def api(self, method: str, path: str, **more: Any) -> httpx.Response:

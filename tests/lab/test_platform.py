@@ -6,170 +6,22 @@ import json
 import re
 import stat
 import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import browse
-import login_service
 import pytest
-from hub_client import REDIRECTS, User
-from kubernetes import client, config
+from hub_client import User
+from kubernetes import client
+from platform_tools import HUB, Play, another_hub, namespaces, nothing_is_left, pods, until
 from xrootd_server import Authority
 
 from bench.datasets.catalogue import CATALOGUE
 from bench.datasets.locate import find
 from bench.datasets.staging import NODE_FOLDER
 
+pytest_plugins = ["platform_fixtures"]
 pytestmark = [pytest.mark.lab, pytest.mark.long, pytest.mark.timeout(900)]
-
-HUB = "jupyterhub"
-# alice and bob are in the group that may log in; mallory has an account at the login service and no more
-CLAIMS = [
-    {"sub": "alice", "preferred_username": "alice", "groups": ["physicists"]},
-    {"sub": "bob", "preferred_username": "bob", "groups": ["physicists", "others"]},
-    {"sub": "mallory", "preferred_username": "mallory", "groups": ["others"]},
-]
-OIDC = {
-    "jupyterhub_authenticator": "oidc",
-    "jupyterhub_allowed_groups": ["physicists"],
-    "jupyterhub_oidc_client_id": "hub",
-}
-LOCAL = {"jupyterhub_authenticator": "local", "jupyterhub_allowed_users": ["carol"]}
-
-# what a site with the grid has on its nodes; here a folder that is there for this test alone
-GRID = {"jupyterhub_grid": "/etc/grid-security"}
-
-Play = Callable[[Mapping[str, Any]], subprocess.CompletedProcess[str]]
-
-
-@pytest.fixture(scope="module")
-def play(lab: dict[str, str], repo: Path, facility_dir: Path) -> Play:
-    """Plays the platform with a site's variables."""
-    run = subprocess.run(["lab", "artifacts", "--only", "hub"], cwd=repo, env=lab, capture_output=True, text=True)
-    assert run.returncode == 0, run.stdout + run.stderr
-
-    def platform(variables: Mapping[str, Any]) -> subprocess.CompletedProcess[str]:
-        values = json.dumps({"jupyterhub_enabled": True, **variables})
-        command = ["ansible-playbook", "-i", f"inventory/{facility_dir.name}/openstack.yml", "playbooks/platform.yml"]
-        return subprocess.run(
-            [*command, "--diff", "-e", values], cwd=repo, env=lab, capture_output=True, text=True, timeout=600
-        )  # fmt: skip
-
-    return platform
-
-
-@pytest.fixture(scope="module")
-def address(kubeconfig: Path) -> str:
-    """What users type: the address of the control plane that is reached from outside."""
-    nodes = json.loads((kubeconfig.parent / "facility.json").read_text())["nodes"]
-    first = next(node for name, node in sorted(nodes.items()) if "controlplane" in node["groups"])
-    return first["floating_ip"] or first["fixed_ip"]
-
-
-@pytest.fixture(scope="module")
-def provider(facility_dir: Path) -> Iterator[dict[str, Any]]:
-    nodes = json.loads((facility_dir / "facility.json").read_text())["nodes"]
-    name = next(name for name, node in sorted(nodes.items()) if "controlplane" in node["groups"])
-    ssh = ["ssh", "-F", str(facility_dir / "ssh_config"), "-S", "none", name]
-    secret = facility_dir / "jupyterhub" / "oidc-client-secret"
-    secret.parent.mkdir(mode=0o700, exist_ok=True)
-    secret.touch(mode=0o600)
-    secret.write_text("of-no-value-in-the-lab\n")
-    with login_service.running(ssh, nodes[name]["fixed_ip"], CLAIMS) as urls:
-        yield urls
-
-
-@pytest.fixture(scope="module")
-def api(kubeconfig: Path) -> client.CoreV1Api:
-    config.load_kube_config(str(kubeconfig))
-    return client.CoreV1Api()
-
-
-@pytest.fixture(scope="module")
-def authority(facility_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Authority]:
-    """An authority that all nodes trust for a while, as role grid brings it."""
-    made = Authority(tmp_path_factory.mktemp("grid"))
-    nodes = json.loads((facility_dir / "facility.json").read_text())["nodes"]
-    folder = GRID["jupyterhub_grid"]
-
-    def on_nodes(command: str) -> None:
-        content = (made.certificates / "ca.pem").read_bytes()
-        for node in nodes:
-            ssh = ["ssh", "-F", str(facility_dir / "ssh_config"), node, command]
-            subprocess.run(ssh, input=content, check=True, capture_output=True, timeout=60)
-
-    on_nodes(f"sudo mkdir -p {folder}/certificates && sudo tee {folder}/certificates/ca.pem >/dev/null")
-    yield made
-    on_nodes(f"sudo rm -r {folder}")
-
-
-@pytest.fixture(scope="module")
-def platform(play: Play, provider: dict[str, Any], authority: Authority) -> str:
-    """The platform stands; what its play printed."""
-    run = play(OIDC | GRID | provider)
-    assert run.returncode == 0, run.stdout[-6000:] + run.stderr
-    return run.stdout
-
-
-@pytest.fixture(scope="module")
-def user(platform: str, address: str, facility_dir: Path, api: client.CoreV1Api) -> Iterator[Callable[[str], User]]:
-    """Users of the hub by name; their servers and namespaces are gone at the end."""
-    users: dict[str, User] = {}
-
-    def named(name: str) -> User:
-        if name not in users:
-            users[name] = User(f"https://{address}", facility_dir / "jupyterhub" / "ca.crt", name)
-        return users[name]
-
-    try:
-        yield named
-    finally:
-        for each in users.values():
-            each.close()
-        for name in users:
-            if f"user-{name}" in namespaces(api):
-                api.delete_namespace(f"user-{name}")
-        until(lambda: not any(f"user-{name}" in namespaces(api) for name in users), "namespaces of users stay")
-        for volume in api.list_persistent_volume().items:
-            if volume.metadata.name.startswith(("datasets-user-", "grid-user-")):
-                api.delete_persistent_volume(volume.metadata.name)
-
-
-@pytest.fixture(scope="module")
-def alice(user: Callable[[str], User]) -> User:
-    """Logged in, with a running server."""
-    return started(user("alice"))
-
-
-@pytest.fixture(scope="module")
-def bob(user: Callable[[str], User]) -> User:
-    return started(user("bob"))
-
-
-def started(someone: User) -> User:
-    answer = someone.log_in_at_provider()
-    assert answer.status_code == 200, answer.text
-    print(f"server of {someone.name}: {someone.start():.1f} s")
-    return someone
-
-
-def namespaces(api: client.CoreV1Api) -> set[str]:
-    return {item.metadata.name for item in api.list_namespace().items}
-
-
-def pods(api: client.CoreV1Api, namespace: str) -> dict[str, client.V1Pod]:
-    return {pod.metadata.name: pod for pod in api.list_namespaced_pod(namespace).items}
-
-
-def until(condition: Callable[[], Any], message: str, timeout_s: float = 90) -> Any:
-    deadline = time.monotonic() + timeout_s
-    while not (value := condition()):
-        assert time.monotonic() < deadline, message
-        time.sleep(0.5)
-    return value
 
 
 # --- the play -----------------------------------------------------------------------------------------------------
@@ -187,8 +39,8 @@ def test_secrets_are_generated_for_their_owner_and_shown_nowhere(platform: str, 
         assert (folder / name).read_text().splitlines()[0 if name.endswith(("token", "secret")) else 1] not in platform
 
 
-def test_the_second_play_changes_nothing(play: Play, platform: str, provider: dict[str, Any]) -> None:
-    run = play(OIDC | GRID | provider)
+def test_the_second_play_changes_nothing(play: Play, platform: str, usual: dict[str, Any]) -> None:
+    run = play(usual)
     assert run.returncode == 0, run.stdout[-4000:]
     assert set(re.findall(r"changed=(\d+)", run.stdout)) == {"0"}, run.stdout[-4000:]
 
@@ -461,64 +313,14 @@ order("network", hostNetwork=True)
 # --- the hub goes, servers stay -----------------------------------------------------------------------------------
 def test_servers_go_on_while_the_hub_restarts(alice: User, api: client.CoreV1Api) -> None:
     before = pods(api, "user-alice")["jupyter-alice"].metadata.uid
-    (hub,) = api.list_namespaced_pod(HUB, label_selector="app=hub").items
-    api.delete_namespaced_pod(hub.metadata.name, HUB)
-
-    def another() -> bool:
-        found = api.list_namespaced_pod(HUB, label_selector="app=hub").items
-        return any(
-            pod.metadata.uid != hub.metadata.uid and any(each.ready for each in pod.status.container_statuses or [])
-            for pod in found
-        )
-
-    until(another, "no hub came back")
+    another_hub(api)
     until(alice.ready, "the hub does not know the running server")
     assert pods(api, "user-alice")["jupyter-alice"].metadata.uid == before
     assert alice.run("print(6 * 7)").strip() == "42"
-
-
-# --- in a browser -------------------------------------------------------------------------------------------------
-@pytest.mark.browser
-def test_a_browser_comes_as_far_as_jupyterlab(
-    platform: str, user: Callable[[str], User], address: str, facility_dir: Path, tmp_path: Path
-) -> None:
-    if not Path(browse.CHROMIUM).is_file():
-        subprocess.run(
-            ["apt-get", "install", "-y", "-q", "--no-install-recommends", "chromium"], check=True, timeout=300
-        )
-    user("bob")  # his namespace goes with the others
-    script = Path(__file__).with_name("browse.py")
-    picture = facility_dir / "runs" / "platform.png"
-    run = subprocess.run(
-        [sys.executable, script, f"https://{address}", "bob", str(picture)], capture_output=True, text=True, timeout=400
-    )
-    assert run.returncode == 0, run.stdout + run.stderr
-    assert picture.stat().st_size > 20_000
-    print(run.stdout)
 
 
 # --- what is left -------------------------------------------------------------------------------------------------
 def test_a_stopped_server_takes_its_clusters_along(alice: User, api: client.CoreV1Api) -> None:
     assert any("scheduler" in name for name in pods(api, "user-alice")), "nothing that could stay"
     alice.stop()
-    until(lambda: not pods(api, "user-alice"), f"{set(pods(api, 'user-alice'))} stay")
-    assert not client.CustomObjectsApi().list_namespaced_custom_object(
-        "kubernetes.dask.org", "v1", "user-alice", "daskclusters"
-    )["items"]
-
-
-# --- without a login service --------------------------------------------------------------------------------------
-def test_local_users_log_in_with_their_password_and_nobody_signs_up(
-    play: Play, platform: str, address: str, facility_dir: Path
-) -> None:
-    run = play(LOCAL)
-    assert run.returncode == 0, run.stdout[-6000:]
-    password = (facility_dir / "jupyterhub" / "passwords" / "carol").read_text().strip()
-    assert password not in run.stdout
-    for name, word, lets_in in (("carol", "wrong", False), ("eve", password, False), ("carol", password, True)):
-        someone = User(f"https://{address}", facility_dir / "jupyterhub" / "ca.crt", name)
-        answer = someone.log_in_with(word)
-        assert (answer.status_code in REDIRECTS) is lets_in, (name, answer.status_code)
-        assert (someone.api("GET", "/user").status_code == 200) is lets_in, name
-        assert someone.http.get(f"{someone.url}/hub/signup").status_code == 404
-        someone.close()
+    nothing_is_left(api, "alice")
